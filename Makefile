@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: MIT
+# One non-recursive Makefile; `make help` lists the targets. Objects and programs
+# go to build/$(VARIANT)/: release (the default), asan, tsan.
+
+VERSION := 0.1.0
+VARIANT ?= release
+BUILD   := build/$(VARIANT)
+V       ?= 0
+ifeq ($(V),0)
+Q := @
+say = @echo '  $(1)	$(2)'
+endif
+
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+.SUFFIXES:
+MAKEFLAGS += --no-print-directory -r
+
+# --- Debian packages -----------------------------------------------------------
+
+# What building and running needs; README.md says what each is for.
+DEPS := gcc g++ libc6-dev pkg-config \
+	libfcgi-dev libprotobuf-c-dev protobuf-c-compiler libprotobuf-dev libgrpc-dev \
+	libcurl4-openssl-dev libssl-dev libjansson-dev libvips-dev libmicrohttpd-dev libdlib-dev \
+	libblas-dev liblapack-dev fonts-noto-color-emoji lighttpd curl
+# What only the tests need, and what only `make check` needs.
+DEPS_TEST  := libcmocka-dev
+DEPS_CHECK := clang-format-14 clang-tidy-14
+
+# $(call install,packages): installs those that are missing, silent when none is.
+install = @missing=$$(for p in $(1); do \
+		dpkg-query -W -f='$${db:Status-Status}' $$p 2>/dev/null | grep -qx installed || echo $$p; done); \
+	[ -z "$$missing" ] || { \
+		as_root=; [ "$$(id -u)" = 0 ] || as_root=sudo; \
+		echo "installing:" $$missing; \
+		$$as_root apt-get update -qq && \
+		$$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq \
+			--no-install-recommends $$missing >/dev/null; }
+
+# --- Flags ---------------------------------------------------------------------
+
+# Library headers come in as system headers, so that our warnings are ours only.
+PACKAGES := fcgi libprotobuf-c libcurl libcrypto jansson vips libmicrohttpd
+PKG_CFLAGS := $(patsubst -I%,-isystem %,$(shell pkg-config --cflags $(PACKAGES) 2>/dev/null))
+
+WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wcast-qual -Wwrite-strings -Wpointer-arith \
+	-Wvla -Wswitch-enum -Wformat=2 -Wconversion
+WARNINGS_C := -Wstrict-prototypes -Wmissing-prototypes
+ifdef WERROR
+WARNINGS += -Werror
+endif
+
+CPPFLAGS := -D_GNU_SOURCE -DAPP_VERSION='"$(VERSION)"' -Ifcgi-app -Itests -I$(BUILD)/generated $(PKG_CFLAGS)
+# Frame pointers and unwind tables stay, so that a profile's stacks are right.
+COMMON := -g -fno-common -fno-omit-frame-pointer -fPIE -pthread
+LDFLAGS := -pie -pthread -Wl,--as-needed -Wl,-z,relro,-z,now -Wl,-z,noexecstack
+
+ifeq ($(VARIANT),release)
+COMMON += -O2 -fstack-protector-strong -D_FORTIFY_SOURCE=2
+else ifeq ($(VARIANT),asan)
+COMMON += -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -DARENA_MALLOC
+LDFLAGS += -fsanitize=address,undefined
+else ifeq ($(VARIANT),tsan)
+COMMON += -O1 -fsanitize=thread -DARENA_MALLOC
+LDFLAGS += -fsanitize=thread
+else
+$(error VARIANT is release, asan or tsan)
+endif
+
+CFLAGS   := -std=gnu11 $(COMMON) $(WARNINGS) $(WARNINGS_C)
+CXXFLAGS := -std=gnu++17 $(COMMON) $(WARNINGS)
+
+LIBS := -lfcgi -lprotobuf-c -lgrpc -lgpr -lcurl -lcrypto -ljansson -lmicrohttpd \
+	$(shell pkg-config --libs vips 2>/dev/null) -lm
+LIBS_facebox := -ldlib -lblas -llapack
+
+# --- Sources -------------------------------------------------------------------
+
+PROGRAMS := api cache facebox
+sources = $(shell find fcgi-app/$(1) -name '*.c' -o -name '*.cc' 2>/dev/null)
+objects = $(patsubst %,$(BUILD)/%.o,$(basename $(1)))
+
+# Files named *main.c are programs of their own; the rest of a folder is an archive,
+# so that a unit test links just what it uses.
+archive_of = $(call objects,$(filter-out %main.c,$(call sources,$(1))))
+PROTO_OBJECTS := $(BUILD)/generated/cache.pb-c.o $(BUILD)/generated/google/protobuf/wrappers.pb-c.o
+BINARIES := $(PROGRAMS:%=$(BUILD)/emojify-%)
+ARTWORK  := $(BUILD)/emoji.artwork
+
+UNIT_TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(shell find tests/unit -name 'test_*.c' 2>/dev/null))
+INTEGRATION_TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/integration/test_*.c))
+SUPPORT_OBJECTS := $(call objects,$(wildcard tests/support/*.c))
+
+# --- Targets for people ----------------------------------------------------------
+
+.PHONY: all help deps deps-test deps-check run up down test unit run-tests asan \
+	format check check-format check-headers check-tidy check-lint clean
+
+all: $(BINARIES) $(ARTWORK) ## build the three programs into build/release/
+
+help: ## list the targets
+	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | \
+		awk -F'\t' '{ printf "  make %-14s %s\n", $$1, $$2 }'
+
+deps: ## install what building and running needs (Debian packages)
+	$(call install,$(DEPS))
+
+deps-test: ## install what only the tests need
+	$(call install,$(DEPS_TEST))
+
+deps-check: ## install what only make check needs
+	$(call install,$(DEPS_CHECK))
+
+clean: ## remove build/
+	rm -rf build
+
+# --- Rules -----------------------------------------------------------------------
+
+define program_rules
+$(BUILD)/$(1).a: $(call archive_of,$(1))
+$(BUILD)/emojify-$(1): $(BUILD)/fcgi-app/$(1)/main.o $(BUILD)/$(1).a $(BUILD)/lib.a $(BUILD)/proto.a
+	$$(call say,LINK,$$@)
+	$$(Q)$$(if $$(LIBS_$(1)),$$(CXX),$$(CC)) $$(LDFLAGS) -o $$@ $$^ $$(LIBS_$(1)) $$(LIBS)
+endef
+$(foreach program,$(PROGRAMS),$(eval $(call program_rules,$(program))))
+
+$(BUILD)/lib.a: $(call archive_of,lib)
+$(BUILD)/proto.a: $(PROTO_OBJECTS)
+$(BUILD)/support.a: $(SUPPORT_OBJECTS)
+$(BUILD)/%.a:
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+$(BUILD)/%.o: %.c Makefile | $(BUILD)/generated/stamp
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/%.o: %.cc Makefile
+	$(call say,CXX,$<)
+	$(Q)mkdir -p $(@D) && $(CXX) $(CPPFLAGS) $(CXXFLAGS) -MMD -MP -c -o $@ $<
+
+# Generated code is not ours to warn about.
+$(BUILD)/generated/%.o: $(BUILD)/generated/stamp
+	$(call say,CC,$(@:.o=.c))
+	$(Q)$(CC) $(CPPFLAGS) -std=gnu11 $(COMMON) -w -c -o $@ $(@:.o=.c)
+
+$(BUILD)/generated/stamp: proto/cache.proto Makefile
+	$(call say,PROTO,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)protoc-c -Iproto -I/usr/include --c_out=$(@D) proto/cache.proto
+	$(Q)protoc-c -I/usr/include --c_out=$(@D) google/protobuf/wrappers.proto
+	$(Q)touch $@
+
+# The emoji are rendered from the font of Debian's fonts-noto-color-emoji.
+$(BUILD)/artwork-render: $(BUILD)/fcgi-app/api/image/artwork_render_main.o $(BUILD)/api.a $(BUILD)/lib.a
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+$(ARTWORK): $(BUILD)/artwork-render
+	$(call say,RENDER,$@)
+	$(Q)ASAN_OPTIONS=detect_leaks=0 $< $@
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+
+# --- Tests -----------------------------------------------------------------------
+
+# A unit test tests/unit/<room>/test_x.c may use the archive of its own program only.
+test_archive = $(if $(filter $(PROGRAMS),$(1)),$(BUILD)/$(1).a)
+define unit_test_rule
+$(1): $(1).o $(BUILD)/support.a $(call test_archive,$(word 5,$(subst /, ,$(1)))) $(BUILD)/lib.a $(BUILD)/proto.a
+	$$(call say,LINK,$$@)
+	$$(Q)$$(if $$(findstring /facebox/,$$@),$$(CXX),$$(CC)) $$(LDFLAGS) -o $$@ $$^ -lcmocka \
+		$$(if $$(findstring /facebox/,$$@),$$(LIBS_facebox)) $$(LIBS)
+endef
+$(foreach test,$(UNIT_TESTS),$(eval $(call unit_test_rule,$(test))))
+
+$(INTEGRATION_TESTS): %: %.o $(BUILD)/support.a $(BUILD)/lib.a $(BUILD)/proto.a
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
+
+unit: $(UNIT_TESTS) $(ARTWORK) ## build and run the unit tests only
+	@tests/run.sh $(UNIT_TESTS)
+
+test: deps deps-test ## build and run the unit and integration tests
+	@$(MAKE) run-tests
+
+run-tests: all $(UNIT_TESTS) $(INTEGRATION_TESTS)
+	@BUILD=$(BUILD) tests/run.sh $(UNIT_TESTS) $(INTEGRATION_TESTS)
+
+asan: ## make test under AddressSanitizer and UBSan, leaks included
+	@$(MAKE) VARIANT=asan test
+
+# --- Gates -----------------------------------------------------------------------
+
+OWN_C = $(shell find fcgi-app tests -name '*.[ch]' -o -name '*.cc')
+
+format: deps-check ## reformat the sources
+	clang-format-14 -i $(OWN_C)
+
+check: deps deps-test deps-check check-format check-headers check-lint check-tidy ## every gate, warnings as errors
+	@$(MAKE) WERROR=1 VARIANT=release BUILD=build/werror all $(patsubst $(BUILD)/%,build/werror/%,$(UNIT_TESTS) $(INTEGRATION_TESTS))
+
+check-format:
+	$(call say,FORMAT,)
+	$(Q)clang-format-14 --dry-run -Werror $(OWN_C)

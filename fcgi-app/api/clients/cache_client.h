@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The cache service over gRPC (proto/cache.proto): the api's only user of the
+ * gRPC core.
+ *
+ * struct cache_client is the process's: the channels, and one watcher thread
+ * that polls them while no call runs (without it a closed connection or a
+ * server's return would go unnoticed). struct cache_caller is a thread's: its
+ * own completion queue. Calls block the thread until their deadline at most.
+ *
+ * Order: cache_client_new after signals are blocked and before any other
+ * thread, cache_caller_new in each worker; cache_caller_free in each,
+ * cache_client_free last.
+ *
+ * Errors of the calls: APP_UPSTREAM_FAILED (refused, broken, or an answer that
+ * is not in the protocol), APP_UPSTREAM_TIMEOUT, APP_TOO_LARGE, APP_NO_MEMORY;
+ * why->detail has gRPC's status and words. Get, Exists and Check are tried once
+ * more on UNAVAILABLE, and on a CANCELLED that we did not cause.
+ */
+#ifndef API_CLIENTS_CACHE_CLIENT_H
+#define API_CLIENTS_CACHE_CLIENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+#include "lib/base/err.h"
+#include "lib/base/log.h"
+
+struct cache_client;
+struct cache_caller;
+
+/* `address`: host:port or unix:/path. Connects lazily. APP_INTERNAL, APP_NO_MEMORY. */
+enum app_err cache_client_new(const char *address, const struct log *log,
+                              struct cache_client **client, struct err_buf *why)
+    __attribute__((warn_unused_result));
+/* All callers must be freed. NULLs the caller's pointer. NULL allowed. */
+void cache_client_free(struct cache_client **client);
+
+enum app_err cache_caller_new(struct cache_client *client, struct cache_caller **caller)
+    __attribute__((warn_unused_result));
+void cache_caller_free(struct cache_caller **caller);
+
+/* What goes with every call. */
+struct cache_call {
+    int64_t deadline_ns;    /* CLOCK_MONOTONIC */
+    const char *request_id; /* sent as x-request-id metadata; NULL: none */
+};
+
+/* A received item: its bytes lie in gRPC's own slices until cache_item_release. */
+struct cache_item {
+    struct iovec *pieces; /* `count` pieces of the data, in order */
+    size_t count;
+    size_t len;    /* bytes in all pieces */
+    void *message; /* private */
+};
+
+/* The stored bytes. APP_NOT_FOUND when there are none or they are empty. */
+enum app_err cache_get(struct cache_caller *caller, const struct cache_call *call, const char *id,
+                       struct cache_item *item, struct err_buf *why)
+    __attribute__((warn_unused_result));
+/* Safe on a zeroed item and to call twice. */
+void cache_item_release(struct cache_item *item);
+
+/* Store `len` bytes, which are copied. */
+enum app_err cache_put(struct cache_caller *caller, const struct cache_call *call, const char *id,
+                       const void *data, size_t len, struct err_buf *why)
+    __attribute__((warn_unused_result));
+
+enum app_err cache_exists(struct cache_caller *caller, const struct cache_call *call,
+                          const char *id, bool *exists, struct err_buf *why)
+    __attribute__((warn_unused_result));
+
+/* *status: HealthCheckResponse.ServingStatus, 1 is SERVING. */
+enum app_err cache_check(struct cache_caller *caller, const struct cache_call *call, int *status,
+                         struct err_buf *why) __attribute__((warn_unused_result));
+
+#endif

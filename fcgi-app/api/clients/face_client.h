@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * FaceBox's HTTP API (POST /facebox/check with a multipart file, GET /info).
+ * An answer with "success": false is an error even with HTTP 200; numbers may
+ * be fractions, unknown members are ignored. Any thread with its own client.
+ */
+#ifndef API_CLIENTS_FACE_CLIENT_H
+#define API_CLIENTS_FACE_CLIENT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "api/image/geometry.h"
+#include "lib/base/arena.h"
+#include "lib/base/err.h"
+#include "lib/net/http_client.h"
+
+struct face_client {
+    const char *base_url; /* FACEBOX, with or without a slash at the end */
+    const char *user;     /* "" for no authorization */
+    const char *password;
+};
+
+struct face_call {
+    struct http_client *http;
+    int64_t deadline_ns;
+    const char *request_id; /* NULL: none */
+};
+
+/*
+ * The faces of an encoded picture, at most LIMIT_FACES of them; `*faces` lies in
+ * `arena`. APP_UPSTREAM_FAILED (also for success: false, with the box's words in
+ * why->detail), APP_UPSTREAM_TIMEOUT, APP_NO_MEMORY.
+ */
+enum app_err face_client_check(const struct face_client *client, const struct face_call *call,
+                               const void *picture, size_t len, struct arena *arena,
+                               struct box **faces, size_t *face_count, struct err_buf *why)
+    __attribute__((warn_unused_result));
+
+/* The version of the box from /info. Errors as above. */
+enum app_err face_client_info(const struct face_client *client, const struct face_call *call,
+                              int *version, struct err_buf *why)
+    __attribute__((warn_unused_result));
+
+/* Reads the answer of /facebox/check; pure, for tests and fuzzing. Errors as face_client_check. */
+enum app_err face_client_parse_check(const char *json, size_t len, struct arena *arena,
+                                     struct box **faces, size_t *face_count, struct err_buf *why)
+    __attribute__((warn_unused_result));
+
+#endif

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: MIT */
+/* Command line by getopt_long; signals are taken with sigwait, never by a handler. */
+#include "lib/base/program.h"
+
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+
+#ifndef APP_VERSION
+#error "APP_VERSION comes from the Makefile"
+#endif
+
+enum option_id { OPTION_HELP = 'h', OPTION_VERSION = 'v', OPTION_CHECK = 'c', OPTION_LISTEN = 'l' };
+
+static void print_help(const struct program *program)
+{
+    printf("%s %s: %s\n\n"
+           "usage: %s [--help | --version | --check-config]%s\n\n"
+           "  --help          this text\n"
+           "  --version       the version\n"
+           "  --check-config  check the settings below and leave with 0 or 1\n",
+           program->name, APP_VERSION, program->summary, program->name,
+           program->listen ? " [--listen ADDRESS]" : "");
+    if (program->listen)
+        printf("  --listen ADDRESS\n      %s\n", program->listen_help);
+    printf("\nSettings, from the environment:\n\n");
+    config_print_help(&program->config_table, stdout);
+}
+
+static void stop_signals(sigset_t *set)
+{
+    sigemptyset(set);
+    sigaddset(set, SIGTERM);
+    sigaddset(set, SIGINT);
+    sigaddset(set, SIGUSR1);
+    sigaddset(set, SIGHUP);
+}
+
+static void block_signals(void)
+{
+    sigset_t set;
+    stop_signals(&set);
+    sigaddset(&set, SIGPIPE);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+}
+
+/*
+ * A full descriptor table ends gRPC's listener for good and makes a FastCGI
+ * worker wait, so take what the system allows.
+ */
+static void raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+/* Returns false when the program is done; *check_only is set for --check-config. */
+static bool parse_options(struct program *program, int argc, char **argv, bool *check_only,
+                          int *exit_status)
+{
+    static const struct option options[] = {
+        {"help", no_argument, NULL, OPTION_HELP},
+        {"version", no_argument, NULL, OPTION_VERSION},
+        {"check-config", no_argument, NULL, OPTION_CHECK},
+        {"listen", required_argument, NULL, OPTION_LISTEN},
+        {NULL, 0, NULL, 0},
+    };
+    int option;
+    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+        if (option == OPTION_HELP) {
+            print_help(program);
+            *exit_status = EXIT_SUCCESS;
+            return false;
+        }
+        if (option == OPTION_VERSION) {
+            printf("%s %s\n", program->name, APP_VERSION);
+            *exit_status = EXIT_SUCCESS;
+            return false;
+        }
+        if (option == OPTION_CHECK) {
+            *check_only = true;
+        } else if (option == OPTION_LISTEN && program->listen) {
+            *program->listen = optarg;
+        } else {
+            fprintf(stderr, "%s: see %s --help\n", program->name, program->name);
+            *exit_status = 2;
+            return false;
+        }
+    }
+    if (optind < argc) {
+        fprintf(stderr, "%s: unexpected argument %s, see --help\n", program->name, argv[optind]);
+        *exit_status = 2;
+        return false;
+    }
+    return true;
+}
+
+bool program_start(struct program *program, int argc, char **argv, int *exit_status)
+{
+    bool check_only = false;
+    if (!parse_options(program, argc, argv, &check_only, exit_status))
+        return false;
+
+    struct err_buf why = {.text = "out of memory"};
+    if (config_load(&program->config_table, program->config, getenv, &why)) {
+        fprintf(stderr, "%s: %s\n", program->name, why.text);
+        *exit_status = EXIT_FAILURE;
+        return false;
+    }
+    if (check_only) {
+        printf("%s: the configuration is valid\n", program->name);
+        config_release(&program->config_table, program->config);
+        *exit_status = EXIT_SUCCESS;
+        return false;
+    }
+
+    program->log_sink.fd = fileno(stderr);
+    program->log_sink.format = (enum log_format) * program->log_format;
+    atomic_init(&program->log_sink.level, *program->log_level);
+    block_signals();
+    raise_descriptor_limit();
+
+    struct log log = {&program->log_sink, program->module, NULL};
+    config_log(&program->config_table, program->config, &log);
+    return true;
+}
+
+int program_wait_for_stop(void)
+{
+    sigset_t set;
+    stop_signals(&set);
+    int signal_number = 0;
+    while (sigwait(&set, &signal_number) != 0 || signal_number == SIGHUP)
+        ;
+    return signal_number;
+}
+
+void program_finish(struct program *program)
+{
+    config_release(&program->config_table, program->config);
+}

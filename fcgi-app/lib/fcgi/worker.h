@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The FastCGI side of the process: worker threads that take connections from
+ * one listening socket, each with its own request and arena. The only module
+ * that includes fcgiapp.h, and it owns the edges where that library is known
+ * to fail: waiting (epoll beside an eventfd, so that a stop reaches everybody),
+ * accepting (time limits on each connection; a full descriptor table waits and
+ * tries again instead of losing the thread), unread bodies (drained, or the
+ * connection is closed) and large answers (records of up to 64 KiB by writev).
+ *
+ * Life cycle: fcgi_listen, fcgi_server_start after the signals are blocked and
+ * the other libraries are up, fcgi_server_stop, fcgi_server_free. start, stop
+ * and free from one thread; handlers run in the worker threads.
+ */
+#ifndef LIB_FCGI_WORKER_H
+#define LIB_FCGI_WORKER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/base/err.h"
+#include "lib/base/log.h"
+#include "lib/fcgi/request.h"
+#include "lib/fcgi/response.h"
+
+struct fcgi_server;
+
+struct fcgi_server_options {
+    int listen_fd;    /* stays the caller's */
+    unsigned workers; /* threads, at least 1 */
+    const struct log *log;
+    void *context; /* handed to the three functions */
+    /*
+     * Run in each new thread before it takes requests: `*worker` is what the
+     * other two are handed. NULL: no state. An error fails the start.
+     */
+    enum app_err (*worker_init)(void *context, void **worker, struct err_buf *why);
+    void (*worker_release)(void *context, void *worker);
+    /*
+     * Answer one request, which request_init has accepted. When it returns
+     * without having sent anything, the answer is 500.
+     */
+    void (*handle)(void *context, void *worker, struct request *request, struct response *response);
+};
+
+/*
+ * The listening socket: `address` is a path ("/run/x.sock" or "unix:/run/x.sock")
+ * or host:port; NULL takes descriptor 0, as lighttpd, mod_fcgid, spawn-fcgi and
+ * systemd (StandardInput=socket) hand it over. A path's stale socket is
+ * replaced, a living one is not; the new one has mode 0600. For an inherited
+ * Unix socket that we own the mode is tightened to 0600 too, for lighttpd
+ * creates it with the umask only. The caller closes *fd; fcgi_listen_release
+ * also removes a path's socket. APP_CONFIG with the reason in why->text.
+ */
+enum app_err fcgi_listen(const char *address, int *fd, struct err_buf *why)
+    __attribute__((warn_unused_result));
+void fcgi_listen_release(const char *address, int fd);
+
+/* Start the threads; returns when all have run worker_init. On an error nothing is left. */
+enum app_err fcgi_server_start(const struct fcgi_server_options *options,
+                               struct fcgi_server **server, struct err_buf *why)
+    __attribute__((warn_unused_result));
+
+/*
+ * Stop accepting and wait until the requests in hand are answered, at most
+ * `grace_ms`. Returns the number of threads that are still busy then (0: all
+ * done, and worker_release has run in each); with some left the process should
+ * leave by _exit, for they use what the caller would free.
+ */
+unsigned fcgi_server_stop(struct fcgi_server *server, int64_t grace_ms);
+
+/* Free a server that stopped with 0 busy threads; NULLs the caller's pointer. */
+void fcgi_server_free(struct fcgi_server **server);
+
+#endif

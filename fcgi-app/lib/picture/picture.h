@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Opening a stranger's picture under limits. With api/image the only place that
+ * knows libvips; struct picture is opaque elsewhere.
+ *
+ * Only JPEG, PNG, WebP and GIF (first frame) are taken; the loaders of every
+ * other format are blocked. Size is checked from the header before anything is
+ * decoded, a truncated or broken file is an error, the picture is turned
+ * upright by its EXIF orientation.
+ *
+ * picture_library_init once in main; picture_thread_release at the end of every
+ * thread that used pictures. A struct picture belongs to one thread.
+ */
+#ifndef LIB_PICTURE_PICTURE_H
+#define LIB_PICTURE_PICTURE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/base/err.h"
+#include "lib/base/log.h"
+
+struct picture;
+
+/* Bring libvips up: one thread a picture, no operation cache, loaders blocked. APP_INTERNAL. */
+enum app_err picture_library_init(const char *program_name, struct err_buf *why)
+    __attribute__((warn_unused_result));
+void picture_library_release(void);
+void picture_thread_release(void);
+
+/*
+ * Decode `data`, which must stay valid until picture_open returns (the pixels
+ * are in memory then). APP_NOT_A_PICTURE for a type we do not take,
+ * APP_PICTURE_REFUSED for too many pixels or a broken file, with a text for the
+ * client in why->text; APP_ORIGIN_TIMEOUT never; APP_NO_MEMORY. An operation that
+ * is not done by deadline_ns is killed: APP_PICTURE_REFUSED.
+ */
+enum app_err picture_open(const void *data, size_t len, int64_t deadline_ns,
+                          struct picture **picture, struct err_buf *why)
+    __attribute__((warn_unused_result));
+
+/* NULLs the caller's pointer. NULL allowed. */
+void picture_free(struct picture **picture);
+
+int picture_width(const struct picture *picture);
+int picture_height(const struct picture *picture);
+bool picture_has_alpha(const struct picture *picture);
+
+/*
+ * The picture as 8-bit grey, reduced so that neither side is above `max_side`
+ * (never enlarged); alpha is laid over white. `*pixels` is malloc'ed, width*height
+ * bytes, the caller frees it. *scale is the factor from reduced to full size.
+ * Errors as picture_open.
+ */
+enum app_err picture_to_grey(const struct picture *picture, int max_side, unsigned char **pixels,
+                             int *width, int *height, double *scale, struct err_buf *why)
+    __attribute__((warn_unused_result));
+
+#endif

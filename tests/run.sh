@@ -1,0 +1,35 @@
+#!/bin/sh
+# Runs cmocka test programs one after the other and prints the sum as the last
+# line, "N passed, N failed". A program that dies without a summary, or that
+# does not end in 10 minutes, counts as one failed test. Output of programs
+# that passed is kept in build/test-logs/ only.
+set -u
+
+passed=0
+failed=0
+logs=build/test-logs
+mkdir -p "$logs"
+
+for program in "$@"; do
+    name=$(echo "${program#build/*/tests/}" | tr / -)
+    log=$logs/$name.log
+    timeout 600 "$program" >"$log" 2>&1
+    status=$?
+    ok=$(sed -nE 's/^\[  PASSED  \] ([0-9]+) test.*/\1/p' "$log" | awk '{ n += $1 } END { print n + 0 }')
+    bad=$(sed -nE 's/^\[  FAILED  \] .*: ([0-9]+) test.*/\1/p' "$log" | awk '{ n += $1 } END { print n + 0 }')
+    if [ "$status" -ne 0 ] && [ "$bad" -eq 0 ]; then
+        bad=1
+        echo "$name: ended with status $status" >>"$log"
+    fi
+    passed=$((passed + ok))
+    failed=$((failed + bad))
+    if [ "$bad" -eq 0 ]; then
+        echo "ok    $name ($ok)"
+    else
+        echo "FAIL  $name ($bad of $((ok + bad)))"
+        sed 's/^/      /' "$log" | tail -n 60
+    fi
+done
+
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
