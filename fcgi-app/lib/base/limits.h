@@ -26,6 +26,9 @@
 /* The cache. */
 #define LIMIT_CACHE_ID      200 /* characters of an id, see GET /cache/{file} */
 #define LIMIT_CACHE_MESSAGE (LIMIT_RESULT_BYTES + 1024)
+/* emojify-cache has other users than the api, with ids of their own. */
+#define LIMIT_CACHE_FOREIGN_ID 1024
+#define LIMIT_CACHE_ANSWERS    (256 * 1024 * 1024) /* all data being sent at one time */
 
 /* Logs. One record is one write(2), which a pipe takes whole up to PIPE_BUF. */
 #define LIMIT_LOG_RECORD 4096
