@@ -26,6 +26,10 @@
 #define LIMIT_CACHE_ID      200 /* characters of an id, see GET /cache/{file} */
 #define LIMIT_CACHE_MESSAGE (LIMIT_RESULT_BYTES + 1024)
 
+/* The small HTTP server: parts of a form, and an answer of ours. */
+#define LIMIT_HTTPD_FIELDS 16
+#define LIMIT_HTTPD_ANSWER (64 * 1024 * 1024)
+
 /* Logs. One record is one write(2), which a pipe takes whole up to PIPE_BUF. */
 #define LIMIT_LOG_RECORD 4096
 
