@@ -30,6 +30,10 @@
 #define LIMIT_CACHE_FOREIGN_ID 1024
 #define LIMIT_CACHE_ANSWERS    (256 * 1024 * 1024) /* all data being sent at one time */
 
+/* The small HTTP server: parts of a form, and an answer of ours. */
+#define LIMIT_HTTPD_FIELDS 16
+#define LIMIT_HTTPD_ANSWER (64 * 1024 * 1024)
+
 /* Logs. One record is one write(2), which a pipe takes whole up to PIPE_BUF. */
 #define LIMIT_LOG_RECORD 4096
 
