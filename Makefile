@@ -203,3 +203,24 @@ check: deps deps-test deps-check check-format check-headers check-lint check-tid
 check-format:
 	$(call say,FORMAT,)
 	$(Q)clang-format-14 --dry-run -Werror $(OWN_C)
+
+# Every header compiles alone.
+check-headers: $(BUILD)/generated/stamp
+	$(call say,HEADERS,)
+	$(Q)for header in $$(find fcgi-app tests -name '*.h'); do \
+		$(CC) $(CPPFLAGS) $(CFLAGS) -Werror -fsyntax-only \
+			-Wno-pedantic -x c -include $$header /dev/null || exit 1; done
+
+# Functions that have a safer sister, and functions that are too long.
+BANNED := strcpy strcat sprintf vsprintf strtok gmtime localtime atoi atol gets
+check-lint:
+	$(call say,LINT,)
+	$(Q)! grep -nwE "($$(echo $(BANNED) | tr ' ' '|')) *\(" $(OWN_C)
+	$(Q)awk -f tests/function-length.awk -v max=100 $(OWN_C)
+
+# clangd reads compile_flags.txt as well.
+check-tidy: $(BUILD)/generated/stamp
+	$(call say,TIDY,)
+	$(Q)printf '%s\n' $(CPPFLAGS) -std=gnu11 >compile_flags.txt
+	$(Q)printf '%s\n' $(filter %.c,$(OWN_C)) | xargs -P 2 -n 4 \
+		clang-tidy-14 --quiet --warnings-as-errors='*' 2>/dev/null

@@ -16,7 +16,7 @@ for program in "$@"; do
     timeout 600 "$program" >"$log" 2>&1
     status=$?
     ok=$(sed -nE 's/^\[  PASSED  \] ([0-9]+) test.*/\1/p' "$log" | awk '{ n += $1 } END { print n + 0 }')
-    bad=$(sed -nE 's/^\[  FAILED  \] .*: ([0-9]+) test.*/\1/p' "$log" | awk '{ n += $1 } END { print n + 0 }')
+    bad=$(sed -nE 's/^\[  FAILED  \] ([0-9]+) test.*/\1/p' "$log" | awk '{ n += $1 } END { print n + 0 }')
     if [ "$status" -ne 0 ] && [ "$bad" -eq 0 ]; then
         bad=1
         echo "$name: ended with status $status" >>"$log"

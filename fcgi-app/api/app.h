@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What every route is handed: the process's shared parts, the thread's own, and
+ * the request with its answer.
+ */
+#ifndef API_APP_H
+#define API_APP_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "api/clients/cache_client.h"
+#include "api/clients/face_client.h"
+#include "api/config.h"
+#include "api/health.h"
+#include "api/image/artwork.h"
+#include "lib/base/err.h"
+#include "lib/base/log.h"
+#include "lib/fcgi/request.h"
+#include "lib/fcgi/response.h"
+#include "lib/http/router.h"
+#include "lib/net/address_guard.h"
+#include "lib/net/http_client.h"
+
+/* The process. Filled by main in the order of the members, then read-only but for the last two. */
+struct app {
+    struct api_config config;
+    struct log log;
+    struct artwork *artwork;
+    struct address_guard *guard;
+    struct cache_client *cache;
+    struct face_client faces;
+    struct health health; /* has a lock of its own */
+    atomic_bool stopping; /* SIGTERM was taken: /health/ready says so */
+};
+
+/* One worker thread's own handles. */
+struct worker {
+    struct cache_caller *cache;
+    struct http_client *http;
+};
+
+/* One request under way; on the worker's stack. */
+struct exchange {
+    struct app *app;
+    struct worker *worker;
+    struct request *request;
+    struct response *response;
+    const char *parameter; /* of the route's pattern, "" when it has none */
+    int64_t deadline_ns;   /* REQUEST_TIMEOUT from the request's start */
+    struct err_buf why;    /* of the error that the handler returns */
+};
+
+#endif

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+/* The table of settings; a new one is a row here and a member in config.h. */
+#include "api/config.h"
+
+#include <stddef.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/net/address_guard.h"
+
+static enum app_err check_api_path(const char *value, struct err_buf *why)
+{
+    size_t len = strlen(value);
+    if (len == 0 || value[0] != '/' || value[len - 1] != '/')
+        return err_set(why, APP_CONFIG, "must begin and end with /");
+    return APP_OK;
+}
+
+static enum app_err check_address(const char *value, struct err_buf *why)
+{
+    if (strncmp(value, "unix:/", 6) == 0)
+        return APP_OK;
+    const char *colon = strrchr(value, ':');
+    if (!colon || colon == value || colon[1] == '\0' ||
+        colon[1 + strspn(colon + 1, "0123456789")] != '\0')
+        return err_set(why, APP_CONFIG, "must be host:port or unix:/path");
+    return APP_OK;
+}
+
+static enum app_err check_base_url(const char *value, struct err_buf *why)
+{
+    if (strncmp(value, "http://", 7) != 0 && strncmp(value, "https://", 8) != 0)
+        return err_set(why, APP_CONFIG, "must begin with http:// or https://");
+    return APP_OK;
+}
+
+#define MEMBER(name) offsetof(struct api_config, name)
+
+static const struct config_entry entries[] = {
+    {"API_PATH", CONFIG_STRING, MEMBER(api_path), "/", NULL, NULL, NULL,
+     "Path below which the API's routes lie, as clients see it", check_api_path},
+    {"CACHE_ADDRESS", CONFIG_STRING, MEMBER(cache_address), "127.0.0.1:9090", NULL, NULL, NULL,
+     "Where the cache service listens: host:port or unix:/path", check_address},
+    {"CACHE_TIMEOUT", CONFIG_DURATION, MEMBER(cache_timeout_ms), "2s", "10ms", "60s", NULL,
+     "Longest wait for the cache to find a picture", NULL},
+    {"FACEBOX", CONFIG_STRING, MEMBER(facebox), "http://127.0.0.1:8090", NULL, NULL, NULL,
+     "Base URL of the face detection service", check_base_url},
+    {"FACEBOX_USER", CONFIG_STRING, MEMBER(facebox_user), NULL, NULL, NULL, NULL,
+     "User for the face detection service; empty: no authorization", NULL},
+    {"FACEBOX_PASS", CONFIG_SECRET, MEMBER(facebox_pass), NULL, NULL, NULL, NULL,
+     "Password for the face detection service", NULL},
+    {"FACEBOX_TIMEOUT", CONFIG_DURATION, MEMBER(facebox_timeout_ms), "30s", "100ms", "5m", NULL,
+     "Longest wait for the faces of one picture", NULL},
+    {"FETCH_TIMEOUT", CONFIG_DURATION, MEMBER(fetch_timeout_ms), "3s", "100ms", "60s", NULL,
+     "Longest time to fetch a picture, redirects included", NULL},
+    {"FETCH_ALLOW_CIDR", CONFIG_STRING, MEMBER(fetch_allow_cidr), NULL, NULL, NULL, NULL,
+     "Address ranges that may be fetched from though they are private: 10.1.0.0/16, ::1/128",
+     address_guard_check_cidr_list},
+    {"FETCH_ALLOW_PORTS", CONFIG_STRING, MEMBER(fetch_allow_ports), NULL, NULL, NULL, NULL,
+     "Ports that may be fetched from besides 80 and 443: 8080, 9000-9100",
+     address_guard_check_port_list},
+    {"EMOJIFY_FORMAT", CONFIG_CHOICE, MEMBER(emojify_format), "auto", NULL, NULL,
+     "auto|jpeg|png|webp",
+     "Format of the result; auto is PNG where the source has alpha, else JPEG", NULL},
+    {"EMOJIFY_TIMEOUT", CONFIG_DURATION, MEMBER(emojify_timeout_ms), "10s", "100ms", "60s", NULL,
+     "Longest time to decode, and again to draw, one picture", NULL},
+    {"REQUEST_TIMEOUT", CONFIG_DURATION, MEMBER(request_timeout_ms), "45s", "1s", "10m", NULL,
+     "Longest time for one request, all its steps together", NULL},
+    {"LOCAL_CACHE_TTL", CONFIG_DURATION, MEMBER(local_cache_ttl_ms), "30s", "0s", "24h", NULL,
+     "How long an answer of /cache/ may be kept by browsers and proxies; 0: not at all", NULL},
+    {"WORKERS", CONFIG_INT, MEMBER(workers), "0", "0", "1024", NULL,
+     "Threads that answer requests; 0: four a core, at least 16", NULL},
+    {"SHUTDOWN_GRACE", CONFIG_DURATION, MEMBER(shutdown_grace_ms), "30s", "0s", "10m", NULL,
+     "How long a stop waits for the requests in hand", NULL},
+    {"LOG_LEVEL", CONFIG_CHOICE, MEMBER(log_level), "info", NULL, NULL,
+     "trace|debug|info|warn|error|off", "Least important level that is logged", NULL},
+    {"LOG_FORMAT", CONFIG_CHOICE, MEMBER(log_format), "text", NULL, NULL, "text|json",
+     "Shape of a log line", NULL},
+};
+
+const struct config_table api_config_table = {entries, sizeof(entries) / sizeof(entries[0])};
+
+unsigned api_config_workers(const struct api_config *config)
+{
+    enum { PER_CORE = 4, LEAST = 16 };
+    if (config->workers > 0)
+        return (unsigned)config->workers;
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    long workers = cores > 0 ? cores * PER_CORE : LEAST;
+    return (unsigned)(workers > LEAST ? workers : LEAST);
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The settings of emojify-api. config.c has the one table that says each
+ * setting's name, default, bounds and meaning; `emojify-api --help` prints it.
+ * Read-only after start, any thread.
+ */
+#ifndef API_CONFIG_H
+#define API_CONFIG_H
+
+#include <stdint.h>
+
+#include "lib/base/config.h"
+
+struct api_config {
+    const char *api_path; /* begins and ends with '/' */
+    const char *cache_address;
+    int64_t cache_timeout_ms;
+    const char *facebox;
+    const char *facebox_user;
+    const char *facebox_pass;
+    int64_t facebox_timeout_ms;
+    int64_t fetch_timeout_ms;
+    const char *fetch_allow_cidr;
+    const char *fetch_allow_ports;
+    int emojify_format; /* enum emojify_format */
+    int64_t emojify_timeout_ms;
+    int64_t request_timeout_ms;
+    int64_t local_cache_ttl_ms;
+    int64_t workers; /* 0: by the number of cores */
+    int64_t shutdown_grace_ms;
+    int log_level;  /* enum log_level */
+    int log_format; /* enum log_format */
+};
+
+extern const struct config_table api_config_table;
+
+/* The number of worker threads that `config` asks for. */
+unsigned api_config_workers(const struct api_config *config);
+
+#endif

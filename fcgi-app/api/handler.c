@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The one place where an error of a route becomes an answer and a log line, so
+ * that no route can forget either.
+ */
+#include "api/handler.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/routes/routes.h"
+#include "lib/base/clock.h"
+#include "lib/picture/picture.h"
+
+enum { ALLOW_HEADER_MAX = 64 };
+
+enum app_err handler_worker_init(void *context, void **out, struct err_buf *why)
+{
+    struct app *app = context;
+    struct worker *worker = calloc(1, sizeof(*worker));
+    if (!worker)
+        return APP_NO_MEMORY;
+    enum app_err err = cache_caller_new(app->cache, &worker->cache);
+    if (!err)
+        err = http_client_new(&worker->http);
+    if (err) {
+        err_detail(why, "a worker thread has no client");
+        handler_worker_release(context, worker);
+        return err;
+    }
+    *out = worker;
+    return APP_OK;
+}
+
+void handler_worker_release(void *context, void *released)
+{
+    (void)context;
+    struct worker *worker = released;
+    http_client_free(&worker->http);
+    cache_caller_free(&worker->cache);
+    picture_thread_release();
+    free(worker);
+}
+
+/* The path below API_PATH with its leading slash; NULL when it is elsewhere. */
+static const char *path_below(const char *path, const char *api_path)
+{
+    size_t len = strlen(api_path);
+    return strncmp(path, api_path, len) == 0 ? path + len - 1 : NULL;
+}
+
+static enum app_err route(struct exchange *exchange, const struct route **found)
+{
+    struct route_match match;
+    const char *path = path_below(exchange->request->path, exchange->app->config.api_path);
+    if (!path)
+        return APP_NOT_FOUND;
+    enum app_err err =
+        router_match(api_routes, api_route_count, exchange->request->method, path, &match);
+    if (err == APP_METHOD_NOT_ALLOWED) {
+        char allow[ALLOW_HEADER_MAX];
+        router_allow_header(match.allowed, allow, sizeof(allow));
+        (void)response_header(exchange->response, "Allow", allow);
+    }
+    if (err)
+        return err;
+    *found = match.route;
+    exchange->parameter = match.parameter;
+    return match.route->handler(exchange);
+}
+
+/* What went wrong is logged in our words and the peers'; level by whose fault it is. */
+static void log_request(const struct exchange *exchange, const struct route *route,
+                        enum app_err err)
+{
+    const struct request *request = exchange->request;
+    enum log_level level = err && app_err_status(err) >= 500 ? LOG_ERROR : LOG_INFO;
+    if (!log_enabled(&request->log, level))
+        return;
+    struct log_field fields[] = {
+        LOG_STR("method", request->method_name),
+        LOG_STR("path", request->path),
+        LOG_STR("route", route ? route->name : "none"),
+        LOG_INT("status", exchange->response->status),
+        LOG_INT("bytes", exchange->response->body_len),
+        LOG_MS("ms", clock_now_ns() - request->started_ns),
+        {.key = NULL}, /* error */
+        {.key = NULL}, /* text */
+        {.key = NULL}, /* detail */
+        {.key = NULL},
+    };
+    if (err) {
+        size_t last = sizeof(fields) / sizeof(fields[0]) - 4;
+        fields[last++] = LOG_STR("error", app_err_slug(err));
+        if (exchange->why.text[0])
+            fields[last++] = LOG_STR("reason", exchange->why.text);
+        if (exchange->why.detail[0])
+            fields[last] = LOG_STR("detail", exchange->why.detail);
+    }
+    log_write(&request->log, level, "Request handled", fields);
+}
+
+void handler_handle(void *context, void *worker, struct request *request, struct response *response)
+{
+    struct app *app = context;
+    struct exchange exchange = {
+        .app = app,
+        .worker = worker,
+        .request = request,
+        .response = response,
+        .parameter = "",
+        .deadline_ns = request->started_ns + app->config.request_timeout_ms * NS_PER_MS,
+    };
+    const struct route *found = NULL;
+    enum app_err err = route(&exchange, &found);
+    if (err && response->state == RESPONSE_HEADERS)
+        (void)response_error(response, err, exchange.why.text);
+    log_request(&exchange, found, err);
+}

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Load balancers ask often and together, and an upstream in trouble is the
+ * last that should be asked by every thread at once.
+ */
+#include "api/health.h"
+
+#include <string.h>
+
+#include "lib/base/clock.h"
+
+enum { KEPT_MS = 1000, CACHE_CHECK_MS = 1000, FACEBOX_INFO_MS = 2000, SERVING = 1 };
+
+enum app_err health_init(struct health *health)
+{
+    pthread_condattr_t attributes;
+    *health = (struct health){.known = false};
+    if (pthread_condattr_init(&attributes) != 0)
+        return APP_NO_MEMORY;
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    int error = pthread_cond_init(&health->done, &attributes);
+    pthread_condattr_destroy(&attributes);
+    if (error)
+        return APP_NO_MEMORY;
+    pthread_mutex_init(&health->lock, NULL);
+    return APP_OK;
+}
+
+void health_release(struct health *health)
+{
+    pthread_cond_destroy(&health->done);
+    pthread_mutex_destroy(&health->lock);
+}
+
+static void ask(const struct health_call *call, struct health_report *report)
+{
+    *report = (struct health_report){.facebox = APP_OK};
+
+    struct face_call face_call = {
+        .http = call->http,
+        .deadline_ns = deadline_min(call->deadline_ns, deadline_in_ms(FACEBOX_INFO_MS)),
+        .request_id = call->request_id,
+    };
+    report->facebox =
+        face_client_info(call->faces, &face_call, &report->facebox_version, &report->facebox_why);
+
+    struct cache_call cache_call = {
+        .deadline_ns = deadline_min(call->deadline_ns, deadline_in_ms(CACHE_CHECK_MS)),
+        .request_id = call->request_id,
+    };
+    report->cache =
+        cache_check(call->cache, &cache_call, &report->cache_status, &report->cache_why);
+    if (report->cache == APP_OK && report->cache_status != SERVING)
+        report->cache = APP_UNAVAILABLE;
+}
+
+enum app_err health_get(struct health *health, const struct health_call *call,
+                        struct health_report *report)
+{
+    struct timespec deadline = {call->deadline_ns / NS_PER_S, call->deadline_ns % NS_PER_S};
+    enum app_err err = APP_OK;
+
+    pthread_mutex_lock(&health->lock);
+    while (health->asking && err == APP_OK) {
+        if (pthread_cond_timedwait(&health->done, &health->lock, &deadline) != 0)
+            err = APP_UPSTREAM_TIMEOUT;
+    }
+    if (err)
+        goto out;
+    if (!health->known || clock_now_ns() - health->answered_ns > KEPT_MS * NS_PER_MS) {
+        struct health_report fresh;
+        health->asking = true;
+        pthread_mutex_unlock(&health->lock);
+        ask(call, &fresh);
+        pthread_mutex_lock(&health->lock);
+        health->report = fresh;
+        health->answered_ns = clock_now_ns();
+        health->known = true;
+        health->asking = false;
+        pthread_cond_broadcast(&health->done);
+    }
+    *report = health->report;
+out:
+    pthread_mutex_unlock(&health->lock);
+    return err;
+}

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * emojify-api: configuration, libraries up in order, workers, wait for a
+ * signal, everything down in reverse. The order matters: gRPC's threads inherit
+ * the signal mask, and nothing may fork once they run.
+ */
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "api/app.h"
+#include "api/handler.h"
+#include "lib/base/program.h"
+#include "lib/fcgi/worker.h"
+#include "lib/picture/picture.h"
+
+/* What the routes share. On an error app_release still takes down what is up. */
+static enum app_err app_init(struct app *app, struct err_buf *why)
+{
+    const struct api_config *config = &app->config;
+    app->faces = (struct face_client){config->facebox, config->facebox_user, config->facebox_pass};
+
+    enum app_err err = health_init(&app->health);
+    if (!err)
+        err = http_client_global_init();
+    if (!err)
+        err = picture_library_init("emojify-api", why);
+    if (!err)
+        err = artwork_open(NULL, &app->artwork, why);
+    if (!err)
+        err = address_guard_new(config->fetch_allow_cidr, config->fetch_allow_ports, &app->guard,
+                                why);
+    if (!err)
+        err = cache_client_new(config->cache_address, &app->log, &app->cache, why);
+    return err;
+}
+
+static void app_release(struct app *app)
+{
+    cache_client_free(&app->cache);
+    address_guard_free(&app->guard);
+    artwork_close(&app->artwork);
+    picture_library_release();
+    http_client_global_release();
+    health_release(&app->health);
+}
+
+static enum app_err serve(struct app *app, const char *listen_address, struct err_buf *why)
+{
+    struct fcgi_server *server = NULL;
+    int listen_fd = -1;
+    enum app_err err = fcgi_listen(listen_address, &listen_fd, why);
+    if (err)
+        return err;
+
+    struct fcgi_server_options options = {
+        .listen_fd = listen_fd,
+        .workers = api_config_workers(&app->config),
+        .log = &app->log,
+        .context = app,
+        .worker_init = handler_worker_init,
+        .worker_release = handler_worker_release,
+        .handle = handler_handle,
+    };
+    err = fcgi_server_start(&options, &server, why);
+    if (err)
+        goto out;
+
+    log_info(&app->log, "Service started",
+             LOG_FIELDS(LOG_STR("version", APP_VERSION), LOG_INT("pid", getpid()),
+                        LOG_INT("workers", options.workers)));
+    int signal_number = program_wait_for_stop();
+    atomic_store(&app->stopping, true);
+    log_info(&app->log, "Stopping", LOG_FIELDS(LOG_INT("signal", signal_number)));
+
+    unsigned busy = fcgi_server_stop(server, app->config.shutdown_grace_ms);
+    if (busy > 0) {
+        log_warn(&app->log, "Stopped with requests unfinished",
+                 LOG_FIELDS(LOG_INT("requests", busy)));
+        fcgi_listen_release(listen_address, listen_fd);
+        _exit(EXIT_SUCCESS); /* those threads still use what would be freed */
+    }
+    fcgi_server_free(&server);
+    log_info(&app->log, "Stopped", NULL);
+out:
+    fcgi_listen_release(listen_address, listen_fd);
+    return err;
+}
+
+int main(int argc, char **argv)
+{
+    static struct app app; /* too large for a stack, handed down by pointer from here */
+    const char *listen_address = NULL;
+    struct program program = {
+        .name = "emojify-api",
+        .module = "api",
+        .summary = "draws emoji over the faces in pictures, behind a web server, by FastCGI",
+        .config_table = api_config_table,
+        .config = &app.config,
+        .log_format = &app.config.log_format,
+        .log_level = &app.config.log_level,
+        .listen = &listen_address,
+        .listen_help = "FastCGI socket: a path or host:port; without it descriptor 0, as web\n"
+                       "      servers, spawn-fcgi and systemd hand it over",
+    };
+    int exit_status;
+    if (!program_start(&program, argc, argv, &exit_status))
+        return exit_status;
+    app.log = (struct log){&program.log_sink, "api", NULL};
+
+    struct err_buf why = {.text = ""};
+    enum app_err err = app_init(&app, &why);
+    if (!err)
+        err = serve(&app, listen_address, &why);
+    if (err)
+        log_error(&app.log, "Cannot start",
+                  LOG_FIELDS(LOG_STR("reason", why.text[0] ? why.text : app_strerror(err)),
+                             LOG_STR("detail", why.detail)));
+    app_release(&app);
+    program_finish(&program);
+    return err ? EXIT_FAILURE : EXIT_SUCCESS;
+}

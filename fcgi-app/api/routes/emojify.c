@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * POST /: the body is a picture's URL, or the picture itself when its content
+ * type says image. The answer is the key of the emojified picture, which is
+ * made only when the cache does not have it yet.
+ */
+#include "api/app.h"
+#include "api/jobs/pipeline.h"
+#include "api/routes/answer.h"
+#include "api/routes/routes.h"
+
+#include <string.h>
+
+#include "lib/base/clock.h"
+#include "lib/base/digest.h"
+#include "lib/base/limits.h"
+#include "lib/http/url.h"
+
+/* Fill `source` from a body that is a picture. */
+static enum app_err source_from_picture(struct exchange *exchange, struct pipeline_source *source,
+                                        char key[MD5_HEX_LEN + 1])
+{
+    const char *body;
+    size_t len;
+    enum app_err err = request_read_body(exchange->request, LIMIT_PICTURE_BYTES, &body, &len);
+    if (err == APP_TOO_LARGE)
+        return err_set(&exchange->why, err, "the picture is larger than %d bytes",
+                       LIMIT_PICTURE_BYTES);
+    if (!err)
+        err = md5_hex(body, len, key);
+    if (!err)
+        *source = (struct pipeline_source){.key = key, .bytes = body, .len = len};
+    return err;
+}
+
+/* Fill `source` from a body that is a URL. */
+static enum app_err source_from_url(struct exchange *exchange, struct pipeline_source *source,
+                                    char key[MD5_HEX_LEN + 1])
+{
+    struct buf url;
+    const char *body;
+    size_t len;
+    char *copy = NULL;
+
+    /* Every byte may become three by percent-encoding. */
+    buf_init(&url, 3 * LIMIT_REQUEST_URL);
+    enum app_err err = request_read_body(exchange->request, LIMIT_REQUEST_URL, &body, &len);
+    if (err == APP_TOO_LARGE) {
+        err_set(&exchange->why, err, "the URL is longer than %d bytes", LIMIT_REQUEST_URL);
+        goto out;
+    }
+    if (!err)
+        err = url_normalise(body, len, &url, &exchange->why);
+    if (!err)
+        err = md5_hex(url.data, url.len, key);
+    if (err)
+        goto out;
+    copy = arena_strndup(exchange->request->arena, url.data, url.len);
+    if (copy)
+        *source = (struct pipeline_source){.key = key, .url = copy};
+    else
+        err = APP_NO_MEMORY;
+out:
+    buf_release(&url);
+    return err;
+}
+
+static enum app_err is_cached(struct exchange *exchange, const char *key, bool *cached)
+{
+    struct cache_call call = {
+        .deadline_ns = deadline_min(exchange->deadline_ns,
+                                    deadline_in_ms(exchange->app->config.cache_timeout_ms)),
+        .request_id = exchange->request->id,
+    };
+    enum app_err err = cache_exists(exchange->worker->cache, &call, key, cached, &exchange->why);
+    return pipeline_upstream_error(&exchange->why, err, "the cache");
+}
+
+/* `result` is NULL when the picture was in the cache: what is not known is null. */
+static enum app_err answer_key(struct exchange *exchange, const char *key,
+                               const struct pipeline_result *result)
+{
+    const char *url =
+        arena_printf(exchange->request->arena, "%scache/%s", exchange->app->config.api_path, key);
+    if (!url)
+        return APP_NO_MEMORY;
+    enum app_err err = response_header(exchange->response, "Location", url);
+    if (err)
+        return err;
+    if (!request_accepts_json(exchange->request))
+        return answer_text(exchange, 200, key);
+    if (!result)
+        return answer_json(exchange, 200,
+                           json_pack("{s:s, s:n, s:n, s:n, s:n, s:b, s:s}", "id", key, "faces",
+                                     "width", "height", "type", "cached", 1, "url", url));
+    return answer_json(exchange, 200,
+                       json_pack("{s:s, s:I, s:i, s:i, s:s, s:b, s:s}", "id", key, "faces",
+                                 (json_int_t)result->faces, "width", result->width, "height",
+                                 result->height, "type", result->content_type, "cached", 0, "url",
+                                 url));
+}
+
+enum app_err route_emojify(struct exchange *exchange)
+{
+    struct pipeline_source source;
+    struct pipeline_result result;
+    char key[MD5_HEX_LEN + 1];
+    bool cached = false;
+
+    bool is_picture = strncmp(request_media_type(exchange->request), "image/", 6) == 0;
+    enum app_err err = is_picture ? source_from_picture(exchange, &source, key)
+                                  : source_from_url(exchange, &source, key);
+    if (!err)
+        err = is_cached(exchange, key, &cached);
+    if (!err && !cached)
+        err = pipeline_run(exchange, &source, &result);
+    if (err)
+        return err;
+    if (!cached)
+        log_info(&exchange->request->log, "Picture emojified",
+                 LOG_FIELDS(LOG_STR("key", key), LOG_INT("faces", result.faces),
+                            LOG_INT("width", result.width), LOG_INT("height", result.height)));
+    return answer_key(exchange, key, cached ? NULL : &result);
+}

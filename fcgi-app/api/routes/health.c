@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * GET /health, for monitors: do the upstreams answer? GET /health/live, for a
+ * supervisor: does the process run? GET /health/ready, for a load balancer:
+ * should requests come here? Only the first asks anybody else, since restarting
+ * or unreadying every process because a shared upstream is down helps nobody.
+ */
+#include "api/app.h"
+#include "api/routes/answer.h"
+#include "api/routes/routes.h"
+
+#include <stdio.h>
+
+static const char *upstream_state(enum app_err err)
+{
+    if (err == APP_OK)
+        return "ok";
+    return err == APP_UPSTREAM_TIMEOUT ? "no answer in time" : "failed";
+}
+
+static enum app_err answer_report_json(struct exchange *exchange,
+                                       const struct health_report *report, bool healthy)
+{
+    json_t *object = json_pack("{s:s, s:{s:s}, s:{s:s}}", "status", healthy ? "ok" : "failed",
+                               "facebox", "status", upstream_state(report->facebox), "cache",
+                               "status", upstream_state(report->cache));
+    if (object && report->facebox == APP_OK)
+        json_object_set_new(json_object_get(object, "facebox"), "version",
+                            json_integer(report->facebox_version));
+    return answer_json(exchange, healthy ? 200 : 503, object);
+}
+
+static void log_failure(struct exchange *exchange, const char *upstream, enum app_err err,
+                        const struct err_buf *why)
+{
+    if (err)
+        log_warn(&exchange->request->log, "Upstream is not healthy",
+                 LOG_FIELDS(LOG_STR("upstream", upstream), LOG_STR("error", app_err_slug(err)),
+                            LOG_STR("detail", why->detail)));
+}
+
+enum app_err route_health(struct exchange *exchange)
+{
+    struct health_report report;
+    struct health_call call = {
+        .cache = exchange->worker->cache,
+        .http = exchange->worker->http,
+        .faces = &exchange->app->faces,
+        .request_id = exchange->request->id,
+        .deadline_ns = exchange->deadline_ns,
+    };
+    enum app_err err = health_get(&exchange->app->health, &call, &report);
+    if (err)
+        return err;
+
+    bool healthy = report.facebox == APP_OK && report.cache == APP_OK;
+    log_failure(exchange, "facebox", report.facebox, &report.facebox_why);
+    log_failure(exchange, "cache", report.cache, &report.cache_why);
+    response_header(exchange->response, "Cache-Control", "no-store");
+    if (request_accepts_json(exchange->request))
+        return answer_report_json(exchange, &report, healthy);
+
+    char text[160];
+    if (healthy)
+        (void)snprintf(text, sizeof(text), "OK\nFacebox version: %d\nCache status %d\n",
+                       report.facebox_version, report.cache_status);
+    else
+        (void)snprintf(text, sizeof(text), "facebox: %s; cache: %s\n",
+                       upstream_state(report.facebox), upstream_state(report.cache));
+    return answer_text(exchange, healthy ? 200 : 503, text);
+}
+
+enum app_err route_health_live(struct exchange *exchange)
+{
+    response_header(exchange->response, "Cache-Control", "no-store");
+    return answer_text(exchange, 200, "OK\n");
+}
+
+enum app_err route_health_ready(struct exchange *exchange)
+{
+    response_header(exchange->response, "Cache-Control", "no-store");
+    if (atomic_load(&exchange->app->stopping))
+        return err_set(&exchange->why, APP_UNAVAILABLE, "stopping");
+    return answer_text(exchange, 200, "OK\n");
+}
