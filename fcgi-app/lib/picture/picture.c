@@ -32,14 +32,15 @@ struct format {
     size_t magic_len;
     const char *second_magic; /* at second_offset; NULL: none */
     size_t second_offset;
+    bool is_plain; /* every face detector reads it */
 };
 
 static const struct format formats[] = {
-    {"VipsForeignLoadJpeg", vips_jpegload_source, "\xff\xd8\xff", 3, NULL, 0},
-    {"VipsForeignLoadPng", vips_pngload_source, "\x89PNG\r\n\x1a\n", 8, NULL, 0},
-    {"VipsForeignLoadWebp", vips_webpload_source, "RIFF", 4, "WEBPVP", 8},
-    {"VipsForeignLoadNsgif", vips_gifload_source, "GIF87a", 6, NULL, 0},
-    {"VipsForeignLoadNsgif", vips_gifload_source, "GIF89a", 6, NULL, 0},
+    {"VipsForeignLoadJpeg", vips_jpegload_source, "\xff\xd8\xff", 3, NULL, 0, true},
+    {"VipsForeignLoadPng", vips_pngload_source, "\x89PNG\r\n\x1a\n", 8, NULL, 0, true},
+    {"VipsForeignLoadWebp", vips_webpload_source, "RIFF", 4, "WEBPVP", 8, false},
+    {"VipsForeignLoadNsgif", vips_gifload_source, "GIF87a", 6, NULL, 0, false},
+    {"VipsForeignLoadNsgif", vips_gifload_source, "GIF89a", 6, NULL, 0, false},
 };
 enum { FORMAT_COUNT = sizeof(formats) / sizeof(formats[0]) };
 
@@ -313,7 +314,7 @@ static void remove_metadata(VipsImage *image)
 
 /* --- Opening ------------------------------------------------------------------------- */
 
-static enum app_err load(const struct format *format, struct reader *reader, VipsImage **image,
+static enum app_err load(const struct format *format, struct reader *reader, struct picture *opened,
                          struct err_buf *why)
 {
     struct picture_watch *watch = reader->watch;
@@ -329,6 +330,7 @@ static enum app_err load(const struct format *format, struct reader *reader, Vip
     err = check_size(loaded, why);
     if (err)
         goto out;
+    opened->source_is_plain = format->is_plain && vips_image_get_orientation(loaded) == 1;
     picture_watch_start(watch, loaded);
     int status = decode(loaded, &pixels);
     picture_watch_stop(watch);
@@ -337,7 +339,7 @@ static enum app_err load(const struct format *format, struct reader *reader, Vip
         goto out;
     }
     remove_metadata(pixels);
-    *image = pixels;
+    opened->image = pixels;
     pixels = NULL;
 out:
     g_clear_object(&pixels);
@@ -365,7 +367,7 @@ enum app_err picture_open(const void *data, size_t len, int64_t deadline_ns,
         return APP_NO_MEMORY;
     opened->deadline_ns = deadline_ns;
     struct reader reader = {.data = data, .len = (gint64)len, .watch = &watch};
-    enum app_err err = load(format, &reader, &opened->image, why);
+    enum app_err err = load(format, &reader, opened, why);
     if (err) {
         free(opened);
         return err;
