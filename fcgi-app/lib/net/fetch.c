@@ -169,6 +169,15 @@ static const struct outcome {
     {CURLE_WEIRD_SERVER_REPLY, APP_ORIGIN_FAILED, "the picture's server does not speak HTTP"},
 };
 
+/* curl calls a header line beyond its own ceiling "out of memory" too. */
+static bool is_out_of_memory(const struct hop *hop, CURLcode code)
+{
+    curl_off_t first_byte_us = 0;
+    (void)curl_easy_getinfo(hop->client->origin, CURLINFO_STARTTRANSFER_TIME_T, &first_byte_us);
+    return hop->notes.body_err == APP_NO_MEMORY ||
+           (code == CURLE_OUT_OF_MEMORY && first_byte_us == 0);
+}
+
 static enum app_err explain_refusal(const struct hop *hop)
 {
     err_detail(hop->why, "%s", hop->notes.refusal.detail);
@@ -178,7 +187,7 @@ static enum app_err explain_refusal(const struct hop *hop)
 /* What our own callbacks found, of which curl only says that they stopped it. APP_OK: nothing. */
 static enum app_err explain_stop(const struct hop *hop, CURLcode code)
 {
-    if (code == CURLE_OUT_OF_MEMORY || hop->notes.body_err == APP_NO_MEMORY)
+    if (is_out_of_memory(hop, code))
         return err_set(hop->why, APP_NO_MEMORY, "%s", app_strerror(APP_NO_MEMORY));
     if (code == CURLE_ABORTED_BY_CALLBACK ||
         (code == CURLE_COULDNT_CONNECT && hop->notes.addresses_refused &&
@@ -187,7 +196,7 @@ static enum app_err explain_stop(const struct hop *hop, CURLcode code)
     if (code == CURLE_FILESIZE_EXCEEDED || hop->notes.body_err == APP_TOO_LARGE)
         return err_set(hop->why, APP_TOO_LARGE, "the picture has more than %zu bytes",
                        hop->fetch->max_bytes);
-    if (hop->notes.headers_too_large)
+    if (hop->notes.headers_too_large || code == CURLE_OUT_OF_MEMORY)
         return err_set(hop->why, APP_ORIGIN_FAILED,
                        "the picture's server answered with too many headers");
     return APP_OK;
@@ -241,17 +250,13 @@ static enum app_err explain_url(CURLUcode code, const char *subject, struct err_
     return err_set(why, APP_FETCH_FAILED, CANNOT "%s cannot be understood", subject);
 }
 
-/*
- * The normal form keeps '#', spaces and foreign bytes in the query. On the
- * wire they are escaped: curl would take a fragment off, a space would end the
- * request line.
- */
-static enum app_err escape_for_wire(const char *url, struct buf *out)
+/* Escape spaces, bytes beyond ASCII and those of `also`, which must not go out as they are. */
+static enum app_err escape_for_wire(const char *url, const char *also, struct buf *out)
 {
     enum app_err err = APP_OK;
     for (; *url && !err; url++) {
         unsigned char byte = (unsigned char)*url;
-        if (byte == '#' || byte <= ' ' || byte >= 0x7f)
+        if (byte <= ' ' || byte >= 0x7f || strchr(also, byte))
             err = buf_printf(out, "%%%02X", byte);
         else
             err = buf_append(out, url, 1);
@@ -259,22 +264,33 @@ static enum app_err escape_for_wire(const char *url, struct buf *out)
     return err;
 }
 
-static enum app_err set_first_url(const struct hop *hop)
+/* Set hop->url, or change it when `text` is relative. */
+static enum app_err set_url(const struct hop *hop, const char *text, const char *also_escape,
+                            unsigned flags, const char *subject)
 {
     struct buf escaped;
-    buf_init(&escaped, 3 * strlen(hop->fetch->url));
-    enum app_err err = escape_for_wire(hop->fetch->url, &escaped);
+    buf_init(&escaped, 3 * strlen(text));
+    enum app_err err = escape_for_wire(text, also_escape, &escaped);
     if (!err) {
-        /* Go sent the path as it was written, with its dots; so do we. */
         CURLUcode code = curl_url_set(hop->url, CURLUPART_URL, escaped.data ? escaped.data : "",
-                                      CURLU_PATH_AS_IS | CURLU_DISALLOW_USER);
+                                      flags | CURLU_DISALLOW_USER | CURLU_NON_SUPPORT_SCHEME);
         if (code)
-            err = explain_url(code, "the URL", hop->why);
+            err = explain_url(code, subject, hop->why);
         else if (!is_web_scheme(hop->url))
-            err = err_set(hop->why, APP_FETCH_FAILED, CANNOT "only http and https are taken");
+            err =
+                err_set(hop->why, APP_FETCH_FAILED, CANNOT "%s is neither http nor https", subject);
     }
     buf_release(&escaped);
     return err;
+}
+
+/*
+ * The normal form keeps '#' in the query, where it is data: curl would take a
+ * fragment off. Dots in the path stay, as they did in the Go service.
+ */
+static enum app_err set_first_url(const struct hop *hop)
+{
+    return set_url(hop, hop->fetch->url, "#", CURLU_PATH_AS_IS, "the URL");
 }
 
 /* Where the answer sends us, NULL when nowhere. Valid until the next transfer. */
@@ -289,20 +305,13 @@ static const char *redirect_target(const struct hop *hop, long status)
     return location->value[0] ? location->value : NULL;
 }
 
-/* Relative to the hop's URL, as a browser would (RFC 3986, section 5). */
+/* Resolved against the hop's URL as a browser does (RFC 3986, section 5), without a fragment. */
 static enum app_err set_next_url(const struct hop *hop, const char *location)
 {
-    CURLUcode code = curl_url_set(hop->url, CURLUPART_URL, location,
-                                  CURLU_URLENCODE | CURLU_ALLOW_SPACE | CURLU_DISALLOW_USER |
-                                      CURLU_NON_SUPPORT_SCHEME);
-    if (!code)
-        code = curl_url_set(hop->url, CURLUPART_FRAGMENT, NULL, 0);
-    if (code)
-        return explain_url(code, "the address it was redirected to", hop->why);
-    if (!is_web_scheme(hop->url))
-        return err_set(hop->why, APP_FETCH_FAILED,
-                       CANNOT "it was redirected to something else than http or https");
-    return APP_OK;
+    enum app_err err = set_url(hop, location, "", 0, "the address it was redirected to");
+    if (!err && curl_url_set(hop->url, CURLUPART_FRAGMENT, NULL, 0))
+        err = err_set(hop->why, APP_NO_MEMORY, "%s", app_strerror(APP_NO_MEMORY));
+    return err;
 }
 
 /* One request. *redirected: hop->url is now the next one to ask. */

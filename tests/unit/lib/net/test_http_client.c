@@ -64,6 +64,7 @@ static enum app_err run(struct fixture *fixture)
 
 static void assert_fails(struct fixture *fixture, enum app_err expected, const char *detail)
 {
+    buf_release(&fixture->answer.body);
     fixture->answer = (struct http_answer){.status = -7};
     enum app_err err = run(fixture);
     if (err != expected || !strstr(fixture->why.detail, detail))
