@@ -30,6 +30,11 @@
 #define LIMIT_HTTPD_FIELDS 16
 #define LIMIT_HTTPD_ANSWER (64 * 1024 * 1024)
 
+/* emojify-facebox. A body has room for a picture in base64, percent-encoded. */
+#define LIMIT_FACEBOX_BODY        (16 * 1024 * 1024)
+#define LIMIT_FACEBOX_CONNECTIONS 64
+#define LIMIT_FACEBOX_SIDE        2000 /* width or height that is searched; larger ones are reduced */
+
 /* Logs. One record is one write(2), which a pipe takes whole up to PIPE_BUF. */
 #define LIMIT_LOG_RECORD 4096
 
