@@ -91,9 +91,12 @@ UNIT_TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(shell find tests/unit -nam
 INTEGRATION_TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/integration/test_*.c))
 SUPPORT_OBJECTS := $(call objects,$(wildcard tests/support/*.c))
 
+# Photographs from Debian packages, which are unpacked and not installed.
+PICTURES := $(addprefix build/pictures/,grace_hopper.jpg astronaut.png camera.png coffee.png)
+
 # --- Targets for people ----------------------------------------------------------
 
-.PHONY: all help deps deps-test deps-check run up down test unit run-tests asan \
+.PHONY: all help deps deps-test deps-check run up down pictures test unit run-tests asan \
 	format check check-format check-headers check-tidy check-lint clean
 
 all: $(BINARIES) $(ARTWORK) ## build the three programs into build/release/
@@ -110,6 +113,20 @@ deps-test: ## install what only the tests need
 
 deps-check: ## install what only make check needs
 	$(call install,$(DEPS_CHECK))
+
+run: deps ## start the whole stack, emojify a photograph, stay until Ctrl-C (PORT=8080)
+	@$(MAKE) all pictures
+	@BUILD=$(BUILD) exec httpd-conf/stack.sh run
+
+up: deps ## the same stack in the background (PORT=8080 API_PROCESSES=1)
+	@$(MAKE) all
+	@BUILD=$(BUILD) exec httpd-conf/stack.sh up
+
+down: ## stop it (PORT=8080)
+	@exec httpd-conf/stack.sh down
+
+pictures: $(PICTURES) ## get the photographs of make run and the tests
+	@:
 
 clean: ## remove build/
 	rm -rf build
@@ -151,6 +168,10 @@ $(BUILD)/generated/stamp: proto/cache.proto Makefile
 	$(Q)protoc-c -I/usr/include --c_out=$(@D) google/protobuf/wrappers.proto
 	$(Q)touch $@
 
+$(PICTURES) &:
+	$(call say,GET,$(@D))
+	$(Q)tests/pictures.sh $(@D)
+
 # The emoji are rendered from the font of Debian's fonts-noto-color-emoji.
 $(BUILD)/artwork-render: $(BUILD)/fcgi-app/api/image/artwork_render_main.o $(BUILD)/api.a $(BUILD)/lib.a
 	$(call say,LINK,$@)
@@ -184,7 +205,7 @@ unit: $(UNIT_TESTS) $(ARTWORK) ## build and run the unit tests only
 test: deps deps-test ## build and run the unit and integration tests
 	@$(MAKE) run-tests
 
-run-tests: all $(UNIT_TESTS) $(INTEGRATION_TESTS)
+run-tests: all pictures $(UNIT_TESTS) $(INTEGRATION_TESTS)
 	@BUILD=$(BUILD) tests/run.sh $(UNIT_TESTS) $(INTEGRATION_TESTS)
 
 asan: ## make test under AddressSanitizer and UBSan, leaks included
