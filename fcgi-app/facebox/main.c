@@ -54,6 +54,7 @@ static enum app_err start_server(struct app *app, struct err_buf *why)
     server->guard = app->guard;
     server->user = app->config.user;
     server->password = app->config.password;
+    server->picture_time_ms = SERVER_PICTURE_TIME_MS;
     server->log = &app->log;
     if (gethostname(server->hostname, sizeof(server->hostname) - 1) != 0)
         server->hostname[0] = '\0';

@@ -16,8 +16,7 @@
 #include "lib/http/method.h"
 #include "lib/http/router.h"
 
-/* The box's clients wait 30 seconds; an answer after that is for nobody. */
-enum { PICTURE_TIME_MS = 25 * 1000, FETCH_TIME_MS = 10 * 1000 };
+enum { FETCH_TIME_MS = 10 * 1000 };
 
 struct exchange {
     const struct server *server;
@@ -100,13 +99,14 @@ static enum app_err find_handed_over(struct exchange *exchange, struct check_inp
                                      int64_t start_ns, struct faces *faces, struct err_buf *why)
 {
     const struct server *server = exchange->server;
-    int64_t deadline_ns = start_ns + PICTURE_TIME_MS * NS_PER_MS;
+    int64_t deadline_ns = start_ns + server->picture_time_ms * NS_PER_MS;
+    int64_t fetch_deadline_ns = deadline_min(deadline_ns, start_ns + FETCH_TIME_MS * NS_PER_MS);
     struct buf fetched;
     buf_init(&fetched, LIMIT_PICTURE_BYTES);
     enum app_err err = check_read(exchange->request, input, why);
     if (!err && !input->picture) {
         err = faces_fetch(server->guard, input->owned.data, input->owned.len, exchange->request_id,
-                          start_ns + FETCH_TIME_MS * NS_PER_MS, &fetched, why);
+                          fetch_deadline_ns, &fetched, why);
         input->picture = fetched.data;
         input->len = fetched.len;
     }
@@ -149,7 +149,7 @@ static enum app_err handle_detect(struct exchange *exchange)
     enum app_err err = APP_TOO_LARGE;
     if (request->body_len <= LIMIT_PICTURE_BYTES)
         err = faces_find(exchange->server->pool, request->body, request->body_len,
-                         start_ns + PICTURE_TIME_MS * NS_PER_MS, &faces, &why);
+                         start_ns + exchange->server->picture_time_ms * NS_PER_MS, &faces, &why);
     if (err) {
         log_failure(exchange, "body", err, &why, start_ns);
         if (err == APP_TOO_LARGE)

@@ -22,12 +22,17 @@
 #ifndef FACEBOX_SERVER_H
 #define FACEBOX_SERVER_H
 
+#include <stdint.h>
+
 #include "facebox/detector_pool.h"
 #include "lib/base/log.h"
 #include "lib/httpd/httpd.h"
 #include "lib/net/address_guard.h"
 
-enum { SERVER_HOSTNAME_MAX = 256 };
+enum {
+    SERVER_HOSTNAME_MAX = 256,
+    SERVER_PICTURE_TIME_MS = 25 * 1000, /* clients of the box wait 30 seconds */
+};
 
 /* Filled by the program; read-only while requests come in. */
 struct server {
@@ -35,6 +40,7 @@ struct server {
     const struct address_guard *guard;
     const char *user; /* "": no authorization */
     const char *password;
+    int64_t picture_time_ms; /* for one picture, waiting for a detector included */
     const struct log *log;
     char hostname[SERVER_HOSTNAME_MAX];
 };
