@@ -14,7 +14,23 @@ static void answer(struct httpd_response *response, int status, const char *text
     (void)!buf_printf(&response->body, "%s\n", text);
 }
 
-static void handle(void *context, const struct httpd_request *request,
+enum app_err health_start(const char *address, uint16_t port, struct store *store,
+                          const struct log *log, struct httpd **httpd, struct err_buf *why)
+{
+    const struct httpd_options options = {
+        .address = address,
+        .port = port,
+        .max_connections = CONNECTIONS_MAX,
+        .max_body = BODY_MAX,
+        .idle_timeout_s = IDLE_TIMEOUT_S,
+        .handler = health_handle,
+        .context = store,
+        .log = log,
+    };
+    return httpd_start(&options, httpd, why);
+}
+
+void health_handle(void *context, const struct httpd_request *request,
                    struct httpd_response *response)
 {
     struct store *store = context;
@@ -31,20 +47,4 @@ static void handle(void *context, const struct httpd_request *request,
     } else {
         answer(response, app_err_status(APP_OK), "OK");
     }
-}
-
-enum app_err health_start(const char *address, uint16_t port, struct store *store,
-                          const struct log *log, struct httpd **httpd, struct err_buf *why)
-{
-    const struct httpd_options options = {
-        .address = address,
-        .port = port,
-        .max_connections = CONNECTIONS_MAX,
-        .max_body = BODY_MAX,
-        .idle_timeout_s = IDLE_TIMEOUT_S,
-        .handler = handle,
-        .context = store,
-        .log = log,
-    };
-    return httpd_start(&options, httpd, why);
 }

@@ -21,4 +21,8 @@ enum app_err health_start(const char *address, uint16_t port, struct store *stor
                           const struct log *log, struct httpd **httpd, struct err_buf *why)
     __attribute__((warn_unused_result));
 
+/* The page itself; `context` is the store. */
+void health_handle(void *context, const struct httpd_request *request,
+                   struct httpd_response *response);
+
 #endif

@@ -159,7 +159,11 @@ static void send_answer(struct lane *lane, struct lane_call *call, struct answer
     ops[count++].data.recv_close_on_server.cancelled = &call->cancelled;
 
     call->answering = true;
-    if (grpc_call_start_batch(call->rpc, ops, count, call, NULL) != GRPC_CALL_OK)
+    pthread_mutex_lock(&lane->lock);
+    bool started =
+        !lane->shut && grpc_call_start_batch(call->rpc, ops, count, call, NULL) == GRPC_CALL_OK;
+    pthread_mutex_unlock(&lane->lock);
+    if (!started)
         recycle(lane, call);
     grpc_slice_unref(words);
 }
@@ -167,6 +171,7 @@ static void send_answer(struct lane *lane, struct lane_call *call, struct answer
 void lane_open(struct lane *lane, struct lane_shared *shared)
 {
     lane->shared = shared;
+    pthread_mutex_init(&lane->lock, NULL);
     lane->queue = grpc_completion_queue_create_for_next(NULL);
     grpc_server_register_completion_queue(shared->server, lane->queue, NULL);
 }
@@ -194,9 +199,18 @@ void lane_event(struct lane *lane, const grpc_event *event)
     }
 }
 
+void lane_shut(struct lane *lane)
+{
+    pthread_mutex_lock(&lane->lock);
+    lane->shut = true;
+    grpc_completion_queue_shutdown(lane->queue);
+    pthread_mutex_unlock(&lane->lock);
+}
+
 void lane_close(struct lane *lane)
 {
     grpc_completion_queue_destroy(lane->queue);
+    pthread_mutex_destroy(&lane->lock);
     while (lane->spare) {
         struct lane_call *call = lane->spare;
         lane->spare = call->next;

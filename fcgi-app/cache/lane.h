@@ -43,6 +43,8 @@ struct lane {
     pthread_t thread;
     struct lane_call *spare; /* a list */
     unsigned awaited[LANE_METHODS];
+    pthread_mutex_t lock; /* guards `shut`; a batch is started under it */
+    bool shut;            /* the queue takes no more batches */
 };
 
 /* Make the queue and register it: before grpc_server_start. */
@@ -54,7 +56,15 @@ void lane_begin(struct lane *lane);
 /* Handle an event of the queue that is GRPC_OP_COMPLETE. */
 void lane_event(struct lane *lane, const grpc_event *event);
 
-/* The queue has been shut down and drained. */
+/*
+ * After the server's notice that all its connections are gone. A call may still
+ * be in hand then, and gRPC aborts the process when a batch is started on a
+ * queue that was shut down, so its answer is dropped. The thread must go on
+ * until the queue is drained.
+ */
+void lane_shut(struct lane *lane);
+
+/* The queue is drained and the thread has ended. */
 void lane_close(struct lane *lane);
 
 #endif

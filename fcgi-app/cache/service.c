@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The library's own notice that the last call has ended comes on a queue of its
- * own: the lanes' queues must stay open until then, or the answers of calls in
- * hand could not be sent.
+ * The library's own notice that the last connection has gone comes on a queue of
+ * its own: the lanes' queues must stay open until then, or the answers of calls
+ * in hand could not be sent.
  */
 #include "cache/service.h"
 
@@ -192,7 +192,7 @@ static void stop_server(struct service *service, int64_t grace_ms)
 /* Let the lane's last events be handled. One without a thread is drained here. */
 static void stop_lane(struct lane *lane, bool has_thread)
 {
-    grpc_completion_queue_shutdown(lane->queue);
+    lane_shut(lane);
     if (has_thread)
         pthread_join(lane->thread, NULL);
     else
