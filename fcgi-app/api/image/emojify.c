@@ -40,6 +40,10 @@ static int save_png(VipsImage *image, VipsTarget *target)
                                VIPS_FOREIGN_PNG_FILTER_UP, "strip", TRUE, NULL);
 }
 
+/*
+ * libvips 8.14 ignores "strip" here and writes an EXIF block of its own making:
+ * resolution and size. The source's is gone since picture_open.
+ */
 static int save_webp(VipsImage *image, VipsTarget *target)
 {
     return vips_webpsave_target(image, target, "Q", WEBP_QUALITY, "strip", TRUE, NULL);
@@ -117,10 +121,13 @@ static int resize_emoji(const struct artwork *artwork, size_t index, int side, V
 
 /* On failure the overlay holds what was placed so far. */
 static int place_emoji(const struct picture *picture, const struct box *faces, size_t face_count,
-                       const struct emojify_options *options, struct overlay *overlay)
+                       const struct emojify_options *options, struct picture_watch *watch,
+                       struct overlay *overlay)
 {
     for (size_t i = 0; i < face_count && i < LIMIT_FACES; i++) {
         struct box emoji;
+        if (picture_watch_expired(watch))
+            return -1;
         if (!geometry_emoji_box(&faces[i], picture_width(picture), picture_height(picture), &emoji))
             continue;
         size_t index = geometry_choose_emoji(options->key, i, artwork_count(options->artwork));
@@ -215,7 +222,7 @@ enum app_err emojify_draw(const struct picture *picture, const struct box *faces
     VipsImage *image = NULL;
     enum app_err err;
 
-    if (place_emoji(picture, faces, face_count, options, &overlay) ||
+    if (place_emoji(picture, faces, face_count, options, &watch, &overlay) ||
         build(&overlay, encoder->has_alpha, &image)) {
         err = picture_failure(&watch, APP_INTERNAL, TEXT_FAILED, why);
         goto out;

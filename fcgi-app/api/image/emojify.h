@@ -37,7 +37,7 @@ struct emojify_result {
 /*
  * The transparent parts of a picture become white where the format has no alpha.
  * The WebP encoder cannot be stopped once all pixels are drawn: it may overrun
- * the deadline, and then the answer is late but the same.
+ * the deadline, and the refusal then comes late.
  *
  * `faces` are in the pixels of `picture`; those beyond LIMIT_FACES are not
  * drawn. APP_PICTURE_REFUSED when it takes too long or the result is above
