@@ -106,26 +106,19 @@ program_of() { # pid
     echo "${program##*/}"
 }
 
-program_name() { # web|api|cache|facebox
-    case $1 in
-    web) echo "$WEB" ;;
-    *) echo "emojify-$1" ;;
-    esac
-}
-
-# The processes of this stack that have that name.
-pids_of() { # name
-    grep -lszxF "$mark" /proc/[0-9]*/environ | while IFS=/ read -r _ _ pid _; do
-        [ "$(program_of "$pid")" != "$(program_name "$1")" ] || echo "$pid"
-    done
-}
-
+# What runs of this stack, a name=pid a line.
 list_pids() {
-    for name in web api cache facebox; do
-        for pid in $(pids_of "$name"); do
-            echo "$name=$pid"
-        done
+    grep -lszxF "$mark" /proc/[0-9]*/environ | while IFS=/ read -r _ _ pid _; do
+        program=$(program_of "$pid")
+        case $program in
+        "$WEB") echo "web=$pid" ;;
+        emojify-*) echo "${program#emojify-}=$pid" ;;
+        esac
     done
+}
+
+pids_of() { # name
+    list_pids | sed -n "s/^$1=//p"
 }
 
 # Starts a program in a session of its own, so that a Ctrl-C meant for us does not
@@ -368,12 +361,14 @@ up() {
 down() {
     check_settings
     choose_directories
-    if [ ! -d "$state" ] || [ -z "$(list_pids)" ]; then
+    if [ -d "$state" ]; then
+        exec 9>"$state/lock"
+        flock -w "$START_SECONDS" 9 || die "another up or down for port $PORT is under way"
+    fi
+    if [ -z "$(list_pids)" ]; then
         say "nothing runs on port $PORT"
         return
     fi
-    exec 9>"$state/lock"
-    flock -w "$START_SECONDS" 9 || die "another up or down for port $PORT is under way"
     stop_all
     say "stopped"
 }
