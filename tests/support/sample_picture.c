@@ -2,13 +2,11 @@
 /* Made on the spot, so that no binary file has to be trusted or licensed. */
 #include "support/sample_picture.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
+#include "support/cmocka.h"
 
 static void require(int status)
 {
@@ -139,13 +137,14 @@ static void put_number(unsigned char *out, uint32_t number)
 
 struct sample sample_png_header(uint32_t width, uint32_t height)
 {
-    static const unsigned char begin[] = "\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR";
+    static const unsigned char begin[] = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n',
+                                          0,    0,   0,   13,  'I',  'H',  'D',  'R'};
     static const unsigned char format[] = {8, 2, 0, 0, 0};
     static const unsigned char chunk[] = {0, 0, 0, 0, 'I', 'D', 'A', 'T', 0x35, 0xaf, 0x06, 0x1e};
     enum { HEADER = 33 };
     struct sample sample = {malloc(HEADER + sizeof(chunk)), HEADER + sizeof(chunk)};
     assert_non_null(sample.data);
-    memcpy(sample.data, begin, 16);
+    memcpy(sample.data, begin, sizeof(begin));
     put_number(sample.data + 16, width);
     put_number(sample.data + 20, height);
     memcpy(sample.data + 24, format, sizeof(format));

@@ -16,7 +16,8 @@
 #include "api/image/artwork_file.h"
 
 struct artwork {
-    const struct artwork_file_header *header; /* the mapping */
+    const struct artwork_file_header *header; /* at the start of the mapping */
+    void *mapping;
     size_t len;
 };
 
@@ -45,6 +46,7 @@ static bool map_file(int fd, struct artwork *artwork)
     void *data = mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_SHARED, fd, 0);
     if (data == MAP_FAILED)
         return false;
+    artwork->mapping = data;
     artwork->header = data;
     artwork->len = (size_t)status.st_size;
     return true;
@@ -122,8 +124,7 @@ void artwork_close(struct artwork **artwork)
 {
     if (!*artwork)
         return;
-    /* munmap takes no const, though nothing is written through it. */
-    munmap((void *)(uintptr_t)(*artwork)->header, (*artwork)->len);
+    munmap((*artwork)->mapping, (*artwork)->len);
     free(*artwork);
     *artwork = NULL;
 }

@@ -2,21 +2,19 @@
 #include "api/image/artwork.h"
 
 #include <limits.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
 #include "api/image/artwork_file.h"
 #include "support/build_path.h"
+#include "support/cmocka.h"
 
-#define JUNK ((struct artwork *)(uintptr_t)0x5a5a)
+/* A pointer that no function sets. */
+static char junk;
+#define JUNK ((struct artwork *)(void *)&junk)
 
 enum { SMALL_COUNT = 3, SMALL_SIDE = 2, SMALL_PIXELS = SMALL_COUNT * SMALL_SIDE * SMALL_SIDE * 4 };
 

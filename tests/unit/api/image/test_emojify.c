@@ -4,20 +4,17 @@
 
 #include <limits.h>
 #include <pthread.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-
-#include <cmocka.h>
 
 #include "api/image/artwork_file.h"
 #include "lib/base/clock.h"
 #include "lib/base/limits.h"
 #include "lib/picture/picture_private.h"
 #include "support/build_path.h"
+#include "support/cmocka.h"
 #include "support/sample_picture.h"
 
 #define KEY "0123456789abcdef0123456789abcdef"
@@ -113,7 +110,7 @@ static int changed_inside(VipsImage *image, const struct box *box)
         }
     }
     assert_true(inside > 0);
-    return changed * 100 / inside;
+    return inside > 0 ? changed * 100 / inside : 0;
 }
 
 static void assert_untouched_outside(VipsImage *image, const struct box *box, int tolerance,
@@ -419,12 +416,13 @@ static void no_metadata_of_the_source_is_in_the_result(void **state)
 static void assert_refused(const struct picture *picture, const struct box *faces, size_t count,
                            const struct emojify_options *options, const char *text)
 {
-    struct emojify_result result = {(void *)1, 2, "junk", 3};
+    char junk;
+    struct emojify_result result = {&junk, 2, "junk", 3};
     struct err_buf why = {.text = ""};
     assert_int_equal(emojify_draw(picture, faces, count, options, &result, &why),
                      APP_PICTURE_REFUSED);
     assert_string_equal(why.text, text);
-    assert_ptr_equal(result.data, (void *)1);
+    assert_ptr_equal(result.data, &junk);
     assert_int_equal(result.len, 2);
     assert_int_equal(result.drawn, 3);
     assert_string_equal(vips_error_buffer(), "");
@@ -470,24 +468,27 @@ static void a_result_above_the_limit_is_refused(void **state)
     artwork_close(&artwork);
 }
 
+struct job {
+    const struct artwork *artwork;
+    int wrong;
+};
+
 static void *draw_in_a_thread(void *data)
 {
-    const struct artwork *artwork = data;
-    uintptr_t wrong = 0;
+    struct job *job = data;
     for (int i = 0; i < 5; i++) {
-        struct sample sample = sample_encode(sample_plain(200, 150, 3, blue), ".png");
-        struct picture *picture = open_picture(sample);
-        struct emojify_options options = make_options(artwork, EMOJIFY_AUTO);
-        struct emojify_result result;
+        struct picture *picture =
+            open_picture(sample_encode(sample_plain(200, 150, 3, blue), ".png"));
+        struct emojify_options options = make_options(job->artwork, EMOJIFY_AUTO);
+        struct emojify_result result = {.data = NULL};
         struct err_buf why;
         if (emojify_draw(picture, &middle, 1, &options, &result, &why))
-            wrong++;
-        else
-            free(result.data);
+            job->wrong++;
+        free(result.data);
         picture_free(&picture);
     }
     picture_thread_release();
-    return (void *)wrong;
+    return NULL;
 }
 
 static void several_threads_draw_with_one_artwork(void **state)
@@ -496,12 +497,14 @@ static void several_threads_draw_with_one_artwork(void **state)
     enum { THREADS = 4 };
     pthread_t threads[THREADS];
     struct artwork *artwork = open_artwork();
-    for (size_t i = 0; i < THREADS; i++)
-        assert_int_equal(pthread_create(&threads[i], NULL, draw_in_a_thread, artwork), 0);
+    struct job jobs[THREADS];
     for (size_t i = 0; i < THREADS; i++) {
-        void *wrong = (void *)1;
-        pthread_join(threads[i], &wrong);
-        assert_null(wrong);
+        jobs[i] = (struct job){artwork, 0};
+        assert_int_equal(pthread_create(&threads[i], NULL, draw_in_a_thread, &jobs[i]), 0);
+    }
+    for (size_t i = 0; i < THREADS; i++) {
+        pthread_join(threads[i], NULL);
+        assert_int_equal(jobs[i].wrong, 0);
     }
     artwork_close(&artwork);
 }

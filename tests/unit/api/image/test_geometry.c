@@ -2,14 +2,10 @@
 #include "api/image/geometry.h"
 
 #include <limits.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
-#include <cmocka.h>
+#include "support/cmocka.h"
 
 static const struct box junk = {-7, -8, -9, -10};
 
