@@ -200,7 +200,7 @@ $(INTEGRATION_TESTS): %: %.o $(BUILD)/support.a $(BUILD)/lib.a $(BUILD)/proto.a
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
 
 unit: $(UNIT_TESTS) $(ARTWORK) ## build and run the unit tests only
-	@tests/run.sh $(UNIT_TESTS)
+	@BUILD=$(BUILD) tests/run.sh $(UNIT_TESTS)
 
 test: deps deps-test ## build and run the unit and integration tests
 	@$(MAKE) run-tests

@@ -7,6 +7,7 @@
 #include "lib/http/url.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <string.h>
 #include <strings.h>
 
@@ -119,15 +120,19 @@ static bool split_scheme(struct span text, struct span *scheme, struct span *res
     return false;
 }
 
-/* Nothing, or ':' and any number of digits, none included. */
+/* Nothing, or ':' and any number of digits, none included; a port that exists. */
 static bool is_optional_port(struct span text)
 {
+    unsigned port = 0;
     if (text.len == 0)
         return true;
     if (text.at[0] != ':')
         return false;
     for (size_t i = 1; i < text.len; i++) {
         if (!is_digit(text.at[i]))
+            return false;
+        port = port * 10 + (unsigned)(text.at[i] - '0');
+        if (port > UINT16_MAX)
             return false;
     }
     return true;

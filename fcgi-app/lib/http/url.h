@@ -7,7 +7,8 @@
  * lower case, the host keeps its case, '#' does not begin a fragment (in the
  * path it becomes %23), a space in the path becomes %20, a path that is a valid
  * encoding stays as it is, the query stays raw. On purpose different: only http
- * and https, a host is needed, and user:password is refused. Pure, any thread.
+ * and https, a host is needed, a port is at most 65535, and user:password is
+ * refused. Pure, any thread.
  */
 #ifndef LIB_HTTP_URL_H
 #define LIB_HTTP_URL_H
