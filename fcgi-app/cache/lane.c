@@ -119,8 +119,11 @@ static void make_answer(struct lane *lane, struct lane_call *call, struct answer
         return;
     int64_t before = atomic_fetch_add(&lane->shared->answer_bytes, (int64_t)answer->data_len);
     call->data_len = (int64_t)answer->data_len;
-    if (before + call->data_len > LIMIT_CACHE_ANSWERS)
+    if (before + call->data_len > LIMIT_CACHE_ANSWERS) {
+        log_warn(&log, "Call refused, clients read too slowly",
+                 LOG_FIELDS(LOG_INT("bytes", before)));
         answer_fail(answer, GRPC_STATUS_RESOURCE_EXHAUSTED, "too much is being sent");
+    }
 }
 
 /* The message of an answer; its data goes over to gRPC. */

@@ -19,13 +19,10 @@ struct parts {
     struct httpd *health;
 };
 
+/* CACHE_TYPE has one choice. */
 static enum app_err start_store(const struct cache_config *config, const struct log *log,
                                 struct store **store, struct err_buf *why)
 {
-    switch ((enum cache_type)config->cache_type) {
-    case CACHE_TYPE_FILE:
-        break;
-    }
     const struct store_file_options options = {
         .directory = config->file_location,
         .max_life_ms = config->max_life,

@@ -51,8 +51,10 @@ struct fake_cache {
     char request_id[REQUEST_ID_MAX];
 };
 
+enum call_state { CALL_AWAITED, CALL_READING, CALL_ANSWERING };
+
 struct call {
-    enum { CALL_AWAITED, CALL_READING, CALL_ANSWERING } state;
+    _Atomic int state; /* enum call_state; goes from thread to thread through gRPC's queue */
     grpc_call *rpc;
     grpc_call_details details;
     grpc_metadata_array metadata;
@@ -248,7 +250,7 @@ static void *run(void *argument)
         if (event.type == GRPC_QUEUE_SHUTDOWN)
             return NULL;
         struct call *call = event.tag;
-        switch (call->state) {
+        switch ((enum call_state)call->state) {
         case CALL_AWAITED:
             if (!is_stopping(fake))
                 await_call(fake);

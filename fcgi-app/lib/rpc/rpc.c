@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -147,19 +148,24 @@ enum app_err rpc_message_pieces(const grpc_byte_buffer *message, struct iovec **
     return APP_OK;
 }
 
+/* gRPC's struct lacks the const that its documentation promises. */
+static void set_text(char **member, const char *text)
+{
+    memcpy(member, &text, sizeof(text));
+}
+
 grpc_arg rpc_arg_int(const char *key, int value)
 {
     grpc_arg arg = {.type = GRPC_ARG_INTEGER, .value.integer = value};
-    /* gRPC's struct lacks the const that its documentation promises. */
-    arg.key = (char *)(uintptr_t)key;
+    set_text(&arg.key, key);
     return arg;
 }
 
 grpc_arg rpc_arg_str(const char *key, const char *value)
 {
     grpc_arg arg = {.type = GRPC_ARG_STRING};
-    arg.key = (char *)(uintptr_t)key;
-    arg.value.string = (char *)(uintptr_t)value;
+    set_text(&arg.key, key);
+    set_text(&arg.value.string, value);
     return arg;
 }
 

@@ -33,8 +33,8 @@ enum {
 /* A store whose every operation takes its time and then fails, or says yes. */
 struct scripted_store {
     struct store base;
-    enum app_err err;
-    unsigned delay_ms;
+    _Atomic int err; /* enum app_err */
+    _Atomic unsigned delay_ms;
 };
 
 struct fixture {
@@ -50,13 +50,12 @@ struct fixture {
 
 static enum app_err scripted_result(struct store *store, struct err_buf *why)
 {
-    const struct scripted_store *scripted = (const struct scripted_store *)(void *)store;
+    struct scripted_store *scripted = (struct scripted_store *)(void *)store;
+    enum app_err err = (enum app_err)scripted->err;
     usleep(scripted->delay_ms * 1000);
-    if (scripted->err) {
+    if (err)
         err_detail(why, "disk sda1 is on fire");
-        return err_set(why, scripted->err, "as scripted");
-    }
-    return APP_OK;
+    return err ? err_set(why, err, "as scripted") : APP_OK;
 }
 
 static enum app_err scripted_get(struct store *store, const char *id, size_t id_len, void **data,
@@ -259,7 +258,7 @@ static void the_stores_errors_become_statuses_without_its_details(void **state)
     };
     static const char *const methods[] = {"/Cache/Get", "/Cache/Put", "/Cache/Exists"};
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        fixture->scripted.err = cases[i].err;
+        fixture->scripted.err = (int)cases[i].err;
         for (size_t method = 0; method < 3; method++) {
             assert_int_equal(call(fixture, methods[method], BYTES("\x0a\x03key\x12\x01x")),
                              cases[i].status);
