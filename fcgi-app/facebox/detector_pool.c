@@ -17,7 +17,7 @@ struct detector_pool {
 
 enum app_err detector_pool_new(size_t count, struct detector_pool **pool)
 {
-    struct detector_pool *made = calloc(1, sizeof(*made) + count * sizeof(made->idle[0]));
+    struct detector_pool *made = calloc(1, sizeof(*made) + count * sizeof(struct detector *));
     if (!made)
         return APP_NO_MEMORY;
     pthread_condattr_t monotonic;

@@ -320,7 +320,8 @@ __attribute__((format(printf, 2, 0))) static void on_log(void *context, const ch
     char text[ERR_TEXT_MAX];
     (void)vsnprintf(text, sizeof(text), format, args);
     text[strcspn(text, "\n")] = '\0';
-    log_warn((const struct log *)context, "HTTP server", LOG_FIELDS(LOG_STR("reason", text)));
+    const struct httpd *server = context;
+    log_warn(server->options.log, "HTTP server", LOG_FIELDS(LOG_STR("reason", text)));
 }
 
 /* The library's state is broken. Its caller is gone from view, so the log is not used. */
@@ -343,12 +344,11 @@ static struct MHD_Daemon *start_daemon(struct httpd *server, int listener)
                      MHD_USE_POLL | MHD_USE_ITC | MHD_USE_ERROR_LOG;
     MHD_set_panic_func(on_panic, NULL);
     return MHD_start_daemon(
-        flags, 0, NULL, NULL, on_access, server, MHD_OPTION_EXTERNAL_LOGGER, on_log,
-        (void *)(uintptr_t)options->log, MHD_OPTION_LISTEN_SOCKET, listener,
-        MHD_OPTION_CONNECTION_LIMIT, options->max_connections, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        (size_t)CONNECTION_MEMORY, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_NOTIFY_COMPLETED,
-        on_completed, server, MHD_OPTION_NOTIFY_CONNECTION, on_connection, server,
-        MHD_OPTION_UNESCAPE_CALLBACK, on_unescape, NULL, MHD_OPTION_END);
+        flags, 0, NULL, NULL, on_access, server, MHD_OPTION_EXTERNAL_LOGGER, on_log, server,
+        MHD_OPTION_LISTEN_SOCKET, listener, MHD_OPTION_CONNECTION_LIMIT, options->max_connections,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY, MHD_OPTION_STRICT_FOR_CLIENT,
+        1, MHD_OPTION_NOTIFY_COMPLETED, on_completed, server, MHD_OPTION_NOTIFY_CONNECTION,
+        on_connection, server, MHD_OPTION_UNESCAPE_CALLBACK, on_unescape, NULL, MHD_OPTION_END);
 }
 
 enum app_err httpd_start(const struct httpd_options *options, struct httpd **httpd,
