@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "lib/fcgi/sender.h"
 
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <threads.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -26,13 +26,14 @@ static const struct sender_limits patient = {10000, 60000};
 struct reader {
     int fd;
     struct fcgi_answer answer;
-    thrd_t thread;
+    pthread_t thread;
 };
 
-static int read_answer(void *argument)
+static void *read_answer(void *argument)
 {
     struct reader *reader = argument;
-    return fcgi_peer_receive(reader->fd, 20000, &reader->answer) ? 0 : 1;
+    (void)fcgi_peer_receive(reader->fd, 20000, &reader->answer);
+    return NULL;
 }
 
 static char *pattern(size_t len)
@@ -62,12 +63,11 @@ static size_t assert_arrives(size_t head_len, const size_t *sizes, size_t count)
     int pair[2];
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
     struct reader reader = {.fd = pair[1]};
-    assert_int_equal(thrd_create(&reader.thread, read_answer, &reader), thrd_success);
+    assert_int_equal(pthread_create(&reader.thread, NULL, read_answer, &reader), 0);
     assert_true(sender_send_stdout(pair[0], 1, &patient, bytes, head_len, pieces, count));
     assert_true(fcgi_peer_send(pair[0], end_request, END_LEN));
-    int status;
-    thrd_join(reader.thread, &status);
-    assert_int_equal(status, 0);
+    assert_int_equal(pthread_join(reader.thread, NULL), 0);
+    assert_true(reader.answer.ended);
     assert_int_equal(reader.answer.output_len, len);
     assert_memory_equal(reader.answer.output, bytes, len);
     size_t records = reader.answer.records;
@@ -144,13 +144,13 @@ static void a_peer_that_reads_nothing_is_given_up(void **state)
     (void)close(pair[1]);
 }
 
-static int read_slowly(void *argument)
+static void *read_slowly(void *argument)
 {
     struct reader *reader = argument;
     char trash[8192];
     while (recv(reader->fd, trash, sizeof(trash), 0) > 0)
-        thrd_sleep(&(struct timespec){.tv_nsec = 20 * NS_PER_MS}, NULL);
-    return 0;
+        (void)nanosleep(&(struct timespec){.tv_nsec = 20 * NS_PER_MS}, NULL);
+    return NULL;
 }
 
 static void a_peer_that_reads_too_slowly_is_given_up(void **state)
@@ -159,13 +159,13 @@ static void a_peer_that_reads_too_slowly_is_given_up(void **state)
     int pair[2];
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
     struct reader reader = {.fd = pair[1]};
-    assert_int_equal(thrd_create(&reader.thread, read_slowly, &reader), thrd_success);
+    assert_int_equal(pthread_create(&reader.thread, NULL, read_slowly, &reader), 0);
     const struct sender_limits limits = {10000, 300};
     char *bytes = pattern(4000000);
     assert_false(sender_send_stdout(pair[0], 1, &limits, bytes, 4000000, NULL, 0));
     free(bytes);
     assert_int_equal(shutdown(pair[0], SHUT_RDWR), 0);
-    thrd_join(reader.thread, NULL);
+    assert_int_equal(pthread_join(reader.thread, NULL), 0);
     (void)close(pair[0]);
     (void)close(pair[1]);
 }

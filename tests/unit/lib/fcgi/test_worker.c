@@ -772,8 +772,10 @@ static void an_unread_body_that_is_too_large_closes_the_connection(void **state)
     assert_true(fcgi_peer_receive(fd, WAIT_MS, &answer));
     assert_int_equal(fcgi_answer_status(&answer), 413);
     fcgi_answer_release(&answer);
-    assert_false(fcgi_peer_stdin(fd, 1, app->large, HUGE_ANSWER));
-    (void)close(fd);
+    /* All of it may still be thrown away on the other side, but that is the end. */
+    if (fcgi_peer_stdin(fd, 1, app->large, HUGE_ANSWER))
+        (void)fcgi_peer_request(fd, FCGI_PEER_KEEP, GET("/hello"), NULL, 0);
+    assert_dropped(fd);
     assert_hello(app);
     finish(app);
 }
@@ -958,25 +960,16 @@ static void a_full_descriptor_table_delays_requests_and_loses_no_thread(void **s
     struct app *app = serve(2);
     int fds[4];
     for (int i = 0; i < 4; i++)
-        fds[i] = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    int next = dup(fds[0]);
-    assert_true(next >= 0);
-    (void)close(next);
-    struct rlimit before;
-    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
-    for (int i = 0; i < 4; i++)
-        (void)close(fds[i]);
-    for (int i = 0; i < 4; i++)
         fds[i] = must_connect(app);
     sleep_ms(100); /* until the two threads hold a connection each */
-    for (int i = 0; i < 2; i++)
-        assert_true(fcgi_peer_request(fds[i], 0, GET("/hello"), NULL, 0));
 
-    /* No descriptor at or above the first number that is free now. */
+    /* What is open stays open, and nothing new can be; poll needs the number of its entries. */
+    struct rlimit before;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
     struct rlimit low = before;
-    low.rlim_cur = (rlim_t)next;
+    low.rlim_cur = 3;
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
-    for (int i = 2; i < 4; i++)
+    for (int i = 0; i < 4; i++)
         assert_true(fcgi_peer_request(fds[i], 0, GET("/hello"), NULL, 0));
     struct fcgi_answer answer = {0};
     for (int i = 0; i < 2; i++)
