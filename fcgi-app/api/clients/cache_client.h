@@ -12,10 +12,12 @@
  * thread, cache_caller_new in each worker; cache_caller_free in each,
  * cache_client_free last.
  *
- * Errors of the calls: APP_UPSTREAM_FAILED (refused, broken, or an answer that
- * is not in the protocol), APP_UPSTREAM_TIMEOUT, APP_TOO_LARGE, APP_NO_MEMORY;
- * why->detail has gRPC's status and words. Get, Exists and Check are tried once
- * more on UNAVAILABLE, and on a CANCELLED that we did not cause.
+ * Errors of the calls: APP_UPSTREAM_FAILED (refused, broken, an answer that is
+ * not in the protocol or larger than LIMIT_CACHE_MESSAGE), APP_UPSTREAM_TIMEOUT,
+ * APP_BAD_REQUEST (an id that is empty, longer than LIMIT_CACHE_ID or not
+ * UTF-8), APP_NO_MEMORY; why->detail has gRPC's status and words. Get, Exists
+ * and Check are tried once more on UNAVAILABLE, and on a CANCELLED that we did
+ * not cause.
  */
 #ifndef API_CLIENTS_CACHE_CLIENT_H
 #define API_CLIENTS_CACHE_CLIENT_H
@@ -31,7 +33,11 @@
 struct cache_client;
 struct cache_caller;
 
-/* `address`: host:port or unix:/path. Connects lazily. APP_INTERNAL, APP_NO_MEMORY. */
+/*
+ * `address`: host:port or unix:/path, or any other name that gRPC resolves.
+ * Connects lazily. `log` must outlive the client. APP_CONFIG: not an address.
+ * APP_INTERNAL, APP_NO_MEMORY.
+ */
 enum app_err cache_client_new(const char *address, const struct log *log,
                               struct cache_client **client, struct err_buf *why)
     __attribute__((warn_unused_result));
@@ -45,10 +51,13 @@ void cache_caller_free(struct cache_caller **caller);
 /* What goes with every call. */
 struct cache_call {
     int64_t deadline_ns;    /* CLOCK_MONOTONIC */
-    const char *request_id; /* sent as x-request-id metadata; NULL: none */
+    const char *request_id; /* sent as x-request-id if gRPC may send it; NULL: none */
 };
 
-/* A received item: its bytes lie in gRPC's own slices until cache_item_release. */
+/*
+ * A received item: its bytes lie in gRPC's own slices until cache_item_release,
+ * which any thread may call, before cache_client_free.
+ */
 struct cache_item {
     struct iovec *pieces; /* `count` pieces of the data, in order */
     size_t count;
@@ -63,7 +72,7 @@ enum app_err cache_get(struct cache_caller *caller, const struct cache_call *cal
 /* Safe on a zeroed item and to call twice. */
 void cache_item_release(struct cache_item *item);
 
-/* Store `len` bytes, which are copied. */
+/* Store `len` bytes, which are copied. APP_TOO_LARGE: more than LIMIT_RESULT_BYTES. */
 enum app_err cache_put(struct cache_caller *caller, const struct cache_call *call, const char *id,
                        const void *data, size_t len, struct err_buf *why)
     __attribute__((warn_unused_result));

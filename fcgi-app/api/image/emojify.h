@@ -14,7 +14,10 @@
 #include "lib/base/err.h"
 #include "lib/picture/picture.h"
 
-/* Order of EMOJIFY_FORMAT's choices. AUTO: PNG where the source has alpha, else JPEG. */
+/*
+ * Order of EMOJIFY_FORMAT's choices. AUTO: PNG where the source has alpha, else
+ * JPEG; also for a picture too large for WebP, which ends at 16383 pixels a side.
+ */
 enum emojify_format { EMOJIFY_AUTO, EMOJIFY_JPEG, EMOJIFY_PNG, EMOJIFY_WEBP, EMOJIFY_FORMAT__MAX };
 
 struct emojify_options {
@@ -32,6 +35,10 @@ struct emojify_result {
 };
 
 /*
+ * The transparent parts of a picture become white where the format has no alpha.
+ * The WebP encoder cannot be stopped once all pixels are drawn: it may overrun
+ * the deadline, and the refusal then comes late.
+ *
  * `faces` are in the pixels of `picture`; those beyond LIMIT_FACES are not
  * drawn. APP_PICTURE_REFUSED when it takes too long or the result is above
  * LIMIT_RESULT_BYTES, APP_INTERNAL, APP_NO_MEMORY.

@@ -19,10 +19,11 @@ struct box {
 
 /*
  * The box of the emoji that covers the head whose face is `face`: a square
- * about 1.3 times the face's longer side, its centre moved up a little, since
- * detectors box the face from brow to chin. False when nothing of it is inside
- * a picture of that size, or the face is empty or absurdly large (beyond four
- * times the picture), and then *emoji is not set.
+ * about 1.4 times the face's longer side (the drawing in it has a margin, and
+ * covers 1.3), its centre moved up a little, since detectors box the face from
+ * brow to chin. False when nothing of it is inside a picture of that size, or
+ * the face is empty or absurdly large (its longer side beyond four times the
+ * picture's), and then *emoji is not set.
  */
 bool geometry_emoji_box(const struct box *face, int picture_width, int picture_height,
                         struct box *emoji);

@@ -17,14 +17,29 @@
 /* Pictures. */
 #define LIMIT_PICTURE_BYTES   (10 * 1000 * 1000) /* encoded, fetched or uploaded */
 #define LIMIT_PICTURE_PIXELS  (50 * 1000 * 1000) /* width times height */
+#define LIMIT_PICTURE_SIDE    65500              /* width or height: what JPEG can hold */
 #define LIMIT_RESULT_BYTES    (16 * 1024 * 1024) /* an emojified picture, encoded */
 #define LIMIT_FACES           256                /* drawn on one picture */
 #define LIMIT_FETCH_REDIRECTS 5
+#define LIMIT_FETCH_HEADERS   (64 * 1024)   /* of one answer of a picture's server, trailers too */
+#define LIMIT_FETCH_DROPPED   (16 * 1024)   /* body of a redirect, read to keep the connection */
 #define LIMIT_UPSTREAM_JSON   (1024 * 1024) /* an upstream's JSON answer */
 
 /* The cache. */
 #define LIMIT_CACHE_ID      200 /* characters of an id, see GET /cache/{file} */
 #define LIMIT_CACHE_MESSAGE (LIMIT_RESULT_BYTES + 1024)
+/* emojify-cache has other users than the api, with ids of their own. */
+#define LIMIT_CACHE_FOREIGN_ID 1024
+#define LIMIT_CACHE_ANSWERS    (256 * 1024 * 1024) /* all data being sent at one time */
+
+/* The small HTTP server: parts of a form, and an answer of ours. */
+#define LIMIT_HTTPD_FIELDS 16
+#define LIMIT_HTTPD_ANSWER (64 * 1024 * 1024)
+
+/* emojify-facebox. A body has room for a picture in base64, percent-encoded. */
+#define LIMIT_FACEBOX_BODY        (16 * 1024 * 1024)
+#define LIMIT_FACEBOX_CONNECTIONS 64
+#define LIMIT_FACEBOX_SIDE        2000 /* width or height that is searched; larger ones are reduced */
 
 /* Logs. One record is one write(2), which a pipe takes whole up to PIPE_BUF. */
 #define LIMIT_LOG_RECORD 4096

@@ -4,8 +4,9 @@
  *
  * A response is a small state machine: headers may be added until the body is
  * sent, the body is sent once, and doing it in another order is an error value
- * and not a corrupt answer. Every answer carries X-Request-Id, Content-Length
- * and X-Content-Type-Options: nosniff. HEAD gets the headers only.
+ * and not a corrupt answer. Every answer carries X-Request-Id, X-Content-Type-Options:
+ * nosniff and, but for 204 and 304, Content-Length. HEAD gets the headers only,
+ * with the length that GET would have.
  *
  * Header names are our own text. Values with a control character are refused.
  * One thread.
@@ -37,7 +38,7 @@ struct response {
     const struct request *request; /* for the method, the id, Accept and the arena */
     struct response_output output;
     enum response_state state;
-    int status;      /* as sent; 0 before that */
+    int status;      /* as sent, 499 when it could not be; 0 before that */
     size_t body_len; /* bytes of body sent, for the log */
     char *head;      /* header lines so far, in the arena */
     size_t head_len;
@@ -66,7 +67,9 @@ enum app_err response_send_pieces(struct response *response, int status, const c
  * Send an error: text/plain with one printable line, or with Accept:
  * application/json a problem object (RFC 9457: type, title, status, detail,
  * code, request_id). `text` NULL or "": the code's own text. Retry-After: 1 is
- * added to 429 and 503.
+ * added to 429 and 503 that have none. Headers added before stay. When there is
+ * no memory a 503 without them is sent instead. APP_CLIENT_GONE sends nothing,
+ * the connection will be closed, and is returned; other errors as response_send.
  */
 enum app_err response_error(struct response *response, enum app_err err, const char *text);
 

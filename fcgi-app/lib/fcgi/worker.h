@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The FastCGI side of the process: worker threads that take connections from
- * one listening socket, each with its own request and arena. The only module
- * that includes fcgiapp.h, and it owns the edges where that library is known
- * to fail: waiting (epoll beside an eventfd, so that a stop reaches everybody),
- * accepting (time limits on each connection; a full descriptor table waits and
- * tries again instead of losing the thread), unread bodies (drained, or the
- * connection is closed) and large answers (records of up to 64 KiB by writev).
+ * one listening socket, each with its own request and arena. This room is the
+ * only one that includes fcgiapp.h, and it owns the edges where that library is
+ * known to fail: waiting (epoll beside an eventfd, so that a stop reaches
+ * everybody), accepting (time limits on each connection; a full descriptor table
+ * waits and tries again instead of losing the thread), unread bodies (drained, or
+ * the connection is closed) and large answers (records of up to 64 KiB, without a
+ * copy). Nobody is authenticated here, and FCGI_WEB_SERVER_ADDRS is not looked at:
+ * who can connect is trusted as the web server is, so guard the socket.
  *
  * Life cycle: fcgi_listen, fcgi_server_start after the signals are blocked and
  * the other libraries are up, fcgi_server_stop, fcgi_server_free. start, stop
@@ -26,19 +28,21 @@
 struct fcgi_server;
 
 struct fcgi_server_options {
-    int listen_fd;    /* stays the caller's */
-    unsigned workers; /* threads, at least 1 */
-    const struct log *log;
-    void *context; /* handed to the three functions */
+    int listen_fd;         /* stays the caller's */
+    unsigned workers;      /* threads, at least 1 */
+    const struct log *log; /* copied; its sink must outlive the server */
+    void *context;         /* handed to the three functions */
     /*
      * Run in each new thread before it takes requests: `*worker` is what the
-     * other two are handed. NULL: no state. An error fails the start.
+     * other two are handed. An error fails the start, then worker_release is not
+     * run for it. Both may be NULL: no state.
      */
     enum app_err (*worker_init)(void *context, void **worker, struct err_buf *why);
     void (*worker_release)(void *context, void *worker);
     /*
      * Answer one request, which request_init has accepted. When it returns
-     * without having sent anything, the answer is 500.
+     * without having sent anything, the answer is 500. The web server has the
+     * whole answer as soon as it is sent, also while this still runs.
      */
     void (*handle)(void *context, void *worker, struct request *request, struct response *response);
 };
@@ -49,14 +53,20 @@ struct fcgi_server_options {
  * systemd (StandardInput=socket) hand it over. A path's stale socket is
  * replaced, a living one is not; the new one has mode 0600. For an inherited
  * Unix socket that we own the mode is tightened to 0600 too, for lighttpd
- * creates it with the umask only. The caller closes *fd; fcgi_listen_release
- * also removes a path's socket. APP_CONFIG with the reason in why->text.
+ * creates it with the umask only; but a group that may write to it keeps that
+ * right. fcgi_listen_release closes *fd and removes a path's socket. APP_CONFIG
+ * with the reason in why->text.
  */
 enum app_err fcgi_listen(const char *address, int *fd, struct err_buf *why)
     __attribute__((warn_unused_result));
 void fcgi_listen_release(const char *address, int fd);
 
-/* Start the threads; returns when all have run worker_init. On an error nothing is left. */
+/*
+ * Start the threads; returns when all have run worker_init. The listening socket
+ * becomes non-blocking. On an error nothing is left: what worker_init returned,
+ * APP_CONFIG (not a usable socket), APP_NO_MEMORY, APP_INTERNAL; the reason is in
+ * why->text.
+ */
 enum app_err fcgi_server_start(const struct fcgi_server_options *options,
                                struct fcgi_server **server, struct err_buf *why)
     __attribute__((warn_unused_result));

@@ -5,8 +5,12 @@
  * that includes libmicrohttpd.
  *
  * A thread a connection, so that one slow answer holds up nobody else; the
- * number of connections and the time they may be idle are limited. Request
- * bodies are read whole, up to a ceiling, before the handler runs.
+ * number of connections is limited (one more is closed at once), and so is
+ * the time that a client may be idle, take to send a request or to accept its
+ * answer (see connections.h). Request bodies are read whole, up to a ceiling,
+ * before the handler runs; one that is larger is answered with 413, a multipart
+ * body that is cut off with 400. Paths and methods are the handler's business;
+ * HEAD is passed to it too, and its answer goes out without the body.
  *
  * httpd_start after the signals are blocked; handlers run in the server's
  * threads, several at once; httpd_stop ends them all.
@@ -27,19 +31,21 @@ struct httpd_exchange; /* private */
 
 struct httpd_request {
     const char *method;
-    const char *path; /* decoded, without the query */
-    const char *body; /* raw body, NUL-terminated; "" when it was a form */
+    const char *path; /* decoded (but %00 stays), without the query */
+    const char *body; /* raw body, NUL-terminated; "" when it was multipart */
     size_t body_len;
-    const char *content_type; /* media type in lower case, "" when absent */
-    struct httpd_exchange *exchange;
+    const char *content_type;        /* media type in lower case, "" when absent */
+    struct httpd_exchange *exchange; /* NULL in a test's own: it has no headers, no fields */
 };
 
-/* A header's value or NULL; valid during the handler. */
+/* A header's value or NULL; valid during the handler. Names in any case. */
 const char *httpd_request_header(const struct httpd_request *request, const char *name);
 
 /*
  * A field of a multipart/form-data or application/x-www-form-urlencoded body,
- * or NULL; `*len` is its size. Bytes, not text.
+ * or NULL; `*len` is its size. Bytes, not text, with a NUL behind them; valid
+ * during the handler. The first of several with that name; those after the
+ * LIMIT_HTTPD_FIELDS-th field of a body are not seen.
  */
 const char *httpd_request_field(const struct httpd_request *request, const char *name, size_t *len);
 
@@ -47,7 +53,7 @@ const char *httpd_request_field(const struct httpd_request *request, const char 
 struct httpd_response {
     int status;
     const char *content_type; /* static */
-    struct buf body;          /* released by the server */
+    struct buf body;          /* at most LIMIT_HTTPD_ANSWER; released by the server */
     const char *extra_name;   /* one further header, NULL: none */
     char extra_value[256];
 };
@@ -60,20 +66,23 @@ struct httpd_options {
     uint16_t port;       /* 0: any free one, see httpd_port */
     unsigned max_connections;
     size_t max_body;         /* larger: 413 */
-    unsigned idle_timeout_s; /* of a connection */
+    unsigned idle_timeout_s; /* of a connection, at least 1 */
     httpd_handler *handler;
     void *context;
-    const struct log *log;
+    const struct log *log; /* outlives the server */
 };
 
-/* Listen and serve. APP_CONFIG with the reason in why->text when it cannot. */
+/* Listen and serve. APP_CONFIG with the reason in why->text when it cannot; APP_NO_MEMORY. */
 enum app_err httpd_start(const struct httpd_options *options, struct httpd **httpd,
                          struct err_buf *why) __attribute__((warn_unused_result));
 
 /* The port that is listened on. */
 uint16_t httpd_port(const struct httpd *httpd);
 
-/* Stop listening, let running handlers end, free everything; NULLs the pointer. NULL allowed. */
+/*
+ * Stop listening, cut idle connections, let running handlers end and their
+ * answers go out, free everything; NULLs the pointer. NULL allowed.
+ */
 void httpd_stop(struct httpd **httpd);
 
 #endif

@@ -24,7 +24,8 @@ struct address_guard;
 
 /*
  * `allow_cidr`: "10.0.0.0/8, ::1/128" or ""; `allow_ports`: "8080, 9000-9100" or
- * "". APP_CONFIG with the bad item in why->text, APP_NO_MEMORY.
+ * "". APP_CONFIG with the bad item in why->text, also when the addresses of this
+ * machine cannot be listed (no netlink sockets); APP_NO_MEMORY.
  */
 enum app_err address_guard_new(const char *allow_cidr, const char *allow_ports,
                                struct address_guard **guard, struct err_buf *why)
@@ -39,7 +40,8 @@ enum app_err address_guard_check_port_list(const char *list, struct err_buf *why
 
 /*
  * May this address and port be connected to? APP_FORBIDDEN_ADDRESS with the
- * reason in why->detail ("127.0.0.1 is in 127.0.0.0/8 (loopback)").
+ * reason in why->detail ("127.0.0.1 is in 127.0.0.0/8 (loopback, RFC 1122)").
+ * An allowed range beats every refusal but that of the port.
  */
 enum app_err address_guard_check(const struct address_guard *guard, const struct sockaddr *address,
                                  struct err_buf *why) __attribute__((warn_unused_result));

@@ -13,6 +13,7 @@
 #ifndef LIB_NET_HTTP_CLIENT_H
 #define LIB_NET_HTTP_CLIENT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -58,6 +59,12 @@ struct http_request {
     size_t body_len;
     int64_t deadline_ns; /* CLOCK_MONOTONIC, for the whole exchange */
     size_t max_answer;   /* bytes of body */
+    /*
+     * Never send it twice. Otherwise a kept connection that turns out to be
+     * closed by the other side is replaced by a new one, and the request goes
+     * out again; a payment must not risk that, so it gets a connection of its own.
+     */
+    bool once;
 };
 
 struct http_answer {
@@ -69,7 +76,8 @@ struct http_answer {
 /*
  * Ask an upstream of ours; redirects are not followed. APP_OK whatever the
  * status is. APP_UPSTREAM_FAILED (refused, reset, not HTTP, answer too large),
- * APP_UPSTREAM_TIMEOUT, APP_NO_MEMORY; the library's words in why->detail.
+ * APP_UPSTREAM_TIMEOUT, APP_NO_MEMORY, APP_INTERNAL (a header with a line break
+ * in it); the library's words in why->detail.
  */
 enum app_err http_client_request(struct http_client *client, const struct http_request *request,
                                  struct http_answer *answer, struct err_buf *why)
@@ -85,11 +93,12 @@ struct http_fetch {
 
 /*
  * Get a stranger's URL into `body`, which the caller has initialised and
- * releases. Errors, with a text for the client in why->text and ours in
- * why->detail: APP_FORBIDDEN_ADDRESS; APP_FETCH_FAILED (name unknown, the
- * server answered 4xx or something that is not 2xx, more than
- * LIMIT_FETCH_REDIRECTS redirects, a redirect to another scheme); APP_ORIGIN_FAILED
- * (5xx, refused, reset, bad TLS); APP_ORIGIN_TIMEOUT; APP_TOO_LARGE; APP_NO_MEMORY.
+ * releases; what it held is gone, and after an error it is empty. No two calls
+ * share a connection with http_client_request. Errors, with a text for the client in why->text and
+ * ours in why->detail: APP_FORBIDDEN_ADDRESS; APP_FETCH_FAILED (name unknown, the server answered
+ * 4xx or something that is not 2xx, more than LIMIT_FETCH_REDIRECTS redirects, a redirect to
+ * another scheme); APP_ORIGIN_FAILED (5xx, refused, reset, bad TLS); APP_ORIGIN_TIMEOUT;
+ * APP_TOO_LARGE; APP_NO_MEMORY.
  */
 enum app_err http_client_fetch(struct http_client *client, const struct http_fetch *fetch,
                                struct buf *body, struct err_buf *why)

@@ -4,7 +4,10 @@
  * message arrives as pieces (a transport's slices), and a field or even a
  * varint may straddle two of them. Rules of proto3 that are kept: fields in any
  * order, the last value of a field wins, unknown fields are skipped, an absent
- * field is empty. Source: protobuf.dev "Encoding". Pure, any thread.
+ * field is empty. Groups, which proto3 does not have, count as malformed.
+ * google.protobuf.StringValue has the layout of a CacheItem without data, so
+ * the parser reads that too: its value is the id.
+ * Source: protobuf.dev "Encoding". Pure, any thread.
  */
 #ifndef LIB_WIRE_CACHE_ITEM_H
 #define LIB_WIRE_CACHE_ITEM_H
@@ -26,7 +29,7 @@ struct wire_cache_item {
     struct wire_span data;
 };
 
-/* Find id and data. APP_BAD_REQUEST when the message is malformed. */
+/* Find id and data; whether the id is UTF-8 is not looked at. APP_BAD_REQUEST: malformed. */
 enum app_err wire_cache_item_parse(const struct iovec *pieces, size_t count,
                                    struct wire_cache_item *item)
     __attribute__((warn_unused_result));
@@ -35,7 +38,10 @@ enum app_err wire_cache_item_parse(const struct iovec *pieces, size_t count,
 size_t wire_span_piece_count(const struct iovec *pieces, size_t count,
                              const struct wire_span *span);
 
-/* Write the pieces of `span` to `out`, which has room for wire_span_piece_count. */
+/*
+ * Write the pieces of `span` to `out`, which has room for wire_span_piece_count
+ * and may be `pieces` itself. None of them is empty.
+ */
 void wire_span_pieces(const struct iovec *pieces, size_t count, const struct wire_span *span,
                       struct iovec *out);
 

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The process's share of cache_client.h: its channels and the watcher thread.
+ * Private to api/clients/cache_*.c. Thread rules as in cache_client.h.
+ */
+#ifndef API_CLIENTS_CACHE_CHANNEL_H
+#define API_CLIENTS_CACHE_CHANNEL_H
+
+#include <grpc/grpc.h>
+
+#include "api/clients/cache_client.h"
+
+enum cache_method { CACHE_GET, CACHE_PUT, CACHE_EXISTS, CACHE_CHECK, CACHE_METHOD__MAX };
+
+struct cache_channel {
+    grpc_channel *channel;
+    void *methods[CACHE_METHOD__MAX]; /* gRPC's handles of the registered calls */
+};
+
+/* The channel for one more caller, in turn; valid until cache_client_free. Any thread. */
+const struct cache_channel *cache_client_channel(struct cache_client *client);
+
+#endif

@@ -1,0 +1,349 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A call is one batch of six operations on the caller's own pluck queue. Its
+ * deadline is gRPC's to keep, so the pluck itself waits for ever: when it comes
+ * back nothing of the call is under way any more.
+ */
+#include "api/clients/cache_client.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <grpc/byte_buffer.h>
+#include <grpc/grpc.h>
+#include <grpc/slice.h>
+
+#include "api/clients/cache_channel.h"
+#include "cache.pb-c.h"
+#include "google/protobuf/wrappers.pb-c.h"
+#include "lib/base/clock.h"
+#include "lib/base/limits.h"
+#include "lib/base/utf8.h"
+#include "lib/rpc/rpc.h"
+#include "lib/wire/cache_item.h"
+
+enum { SMALL_ANSWER = 1024 }; /* room for a number, and for fields that we do not know */
+
+struct cache_caller {
+    const struct cache_channel *channel;
+    grpc_completion_queue *queue;
+};
+
+/* What came back. `message` is NULL unless `status` is GRPC_STATUS_OK. */
+struct reply {
+    grpc_status_code status;
+    grpc_slice words;
+    grpc_byte_buffer *message;
+};
+
+static const char *const method_titles[CACHE_METHOD__MAX] = {
+    [CACHE_GET] = "Get",
+    [CACHE_PUT] = "Put",
+    [CACHE_EXISTS] = "Exists",
+    [CACHE_CHECK] = "Check",
+};
+
+enum app_err cache_caller_new(struct cache_client *client, struct cache_caller **caller)
+{
+    struct cache_caller *made = calloc(1, sizeof(*made));
+    if (!made)
+        return APP_NO_MEMORY;
+    made->channel = cache_client_channel(client);
+    made->queue = grpc_completion_queue_create_for_pluck(NULL);
+    *caller = made;
+    return APP_OK;
+}
+
+void cache_caller_free(struct cache_caller **caller)
+{
+    if (!*caller)
+        return;
+    grpc_completion_queue_shutdown((*caller)->queue);
+    grpc_completion_queue_destroy((*caller)->queue);
+    free(*caller);
+    *caller = NULL;
+}
+
+/* Fill in x-request-id when there is one that gRPC would send. Returns how many entries. */
+static size_t make_metadata(const struct cache_call *call, grpc_metadata *metadata)
+{
+    if (!call->request_id)
+        return 0;
+    memset(metadata, 0, sizeof(*metadata));
+    metadata->key = grpc_slice_from_static_string("x-request-id");
+    metadata->value = grpc_slice_from_copied_string(call->request_id);
+    if (grpc_header_nonbin_value_is_legal(metadata->value) && *call->request_id &&
+        strlen(call->request_id) <= LIMIT_REQUEST_ID)
+        return 1;
+    grpc_slice_unref(metadata->value);
+    return 0;
+}
+
+static void release_reply(struct reply *reply)
+{
+    grpc_slice_unref(reply->words);
+    if (reply->message)
+        grpc_byte_buffer_destroy(reply->message);
+    reply->message = NULL;
+}
+
+/* One try. Fills `reply`, which the caller releases, whatever happens. */
+static void try_call(struct cache_caller *caller, const struct cache_call *call,
+                     enum cache_method method, grpc_slice request, struct reply *reply)
+{
+    grpc_call *rpc = grpc_channel_create_registered_call(
+        caller->channel->channel, NULL, GRPC_PROPAGATE_DEFAULTS, caller->queue,
+        caller->channel->methods[method], rpc_deadline(call->deadline_ns), NULL);
+    grpc_byte_buffer *message = grpc_raw_byte_buffer_create(&request, 1);
+    grpc_metadata metadata;
+    size_t metadata_count = make_metadata(call, &metadata);
+    grpc_metadata_array initial, trailing;
+    grpc_metadata_array_init(&initial);
+    grpc_metadata_array_init(&trailing);
+    *reply = (struct reply){.status = GRPC_STATUS_UNKNOWN, .words = grpc_empty_slice()};
+
+    grpc_op ops[6];
+    memset(ops, 0, sizeof(ops));
+    ops[0].op = GRPC_OP_SEND_INITIAL_METADATA;
+    ops[0].data.send_initial_metadata.count = metadata_count;
+    ops[0].data.send_initial_metadata.metadata = &metadata;
+    ops[1].op = GRPC_OP_SEND_MESSAGE;
+    ops[1].data.send_message.send_message = message;
+    ops[2].op = GRPC_OP_SEND_CLOSE_FROM_CLIENT;
+    ops[3].op = GRPC_OP_RECV_INITIAL_METADATA;
+    ops[3].data.recv_initial_metadata.recv_initial_metadata = &initial;
+    ops[4].op = GRPC_OP_RECV_MESSAGE;
+    ops[4].data.recv_message.recv_message = &reply->message;
+    ops[5].op = GRPC_OP_RECV_STATUS_ON_CLIENT;
+    ops[5].data.recv_status_on_client.trailing_metadata = &trailing;
+    ops[5].data.recv_status_on_client.status = &reply->status;
+    ops[5].data.recv_status_on_client.status_details = &reply->words;
+    if (grpc_call_start_batch(rpc, ops, 6, caller, NULL) == GRPC_CALL_OK)
+        (void)grpc_completion_queue_pluck(caller->queue, caller,
+                                          gpr_inf_future(GPR_CLOCK_MONOTONIC), NULL);
+
+    if (metadata_count > 0)
+        grpc_slice_unref(metadata.value);
+    grpc_metadata_array_destroy(&initial);
+    grpc_metadata_array_destroy(&trailing);
+    grpc_byte_buffer_destroy(message);
+    grpc_call_unref(rpc);
+}
+
+/* A server that stops gracefully may end a call as CANCELLED, and we never cancel one. */
+static bool worth_another_try(enum cache_method method, const struct reply *reply)
+{
+    return method != CACHE_PUT &&
+           (reply->status == GRPC_STATUS_UNAVAILABLE || reply->status == GRPC_STATUS_CANCELLED);
+}
+
+static enum app_err malformed(enum cache_method method, struct err_buf *why)
+{
+    err_detail(why, "%s: the cache's answer is malformed", method_titles[method]);
+    return err_set(why, APP_UPSTREAM_FAILED, "the cache failed");
+}
+
+/* Translate gRPC's status; its words may be the peer's, so they go to the log only. */
+static enum app_err judge(enum cache_method method, const struct reply *reply, struct err_buf *why)
+{
+    if (reply->status == GRPC_STATUS_OK)
+        return reply->message ? APP_OK : malformed(method, why);
+    if (reply->status == GRPC_STATUS_NOT_FOUND && (method == CACHE_GET || method == CACHE_EXISTS))
+        return APP_NOT_FOUND;
+    err_detail(why, "%s: gRPC status %d: %.*s", method_titles[method], (int)reply->status,
+               (int)GRPC_SLICE_LENGTH(reply->words),
+               (const char *)GRPC_SLICE_START_PTR(reply->words));
+    if (reply->status == GRPC_STATUS_DEADLINE_EXCEEDED)
+        return err_set(why, APP_UPSTREAM_TIMEOUT, "the cache took too long");
+    return err_set(why, APP_UPSTREAM_FAILED, "the cache failed");
+}
+
+/*
+ * Call with `request`, which is taken over. On APP_OK the caller owns *message.
+ * APP_NOT_FOUND comes back without a reason.
+ */
+static enum app_err run_call(struct cache_caller *caller, const struct cache_call *call,
+                             enum cache_method method, grpc_slice request,
+                             grpc_byte_buffer **message, struct err_buf *why)
+{
+    struct reply reply;
+    try_call(caller, call, method, request, &reply);
+    if (worth_another_try(method, &reply) && clock_now_ns() < call->deadline_ns) {
+        release_reply(&reply);
+        try_call(caller, call, method, request, &reply);
+    }
+    grpc_slice_unref(request);
+
+    enum app_err err = judge(method, &reply, why);
+    if (!err) {
+        *message = reply.message;
+        reply.message = NULL;
+    }
+    release_reply(&reply);
+    return err;
+}
+
+static enum app_err check_id(const char *id, struct err_buf *why)
+{
+    size_t len = strlen(id);
+    if (len == 0 || len > LIMIT_CACHE_ID || !utf8_is_valid(id, len))
+        return err_set(why, APP_BAD_REQUEST, "not the id of a stored picture");
+    return APP_OK;
+}
+
+/* An id as a StringValue. */
+static grpc_slice pack_id(const char *id)
+{
+    size_t len = strlen(id);
+    char bytes[WIRE_CACHE_ITEM_HEAD_MAX + LIMIT_CACHE_ID];
+    return grpc_slice_from_copied_buffer(bytes, wire_cache_item_head(id, len, 0, bytes));
+}
+
+/* The data's pieces of a parsed message. Takes `message` over on success. */
+static enum app_err take_item(grpc_byte_buffer *message, struct cache_item *item)
+{
+    struct iovec *pieces = NULL;
+    size_t count = 0;
+    struct wire_cache_item found;
+    enum app_err err = rpc_message_pieces(message, &pieces, &count);
+    if (!err)
+        err = wire_cache_item_parse(pieces, count, &found);
+    if (!err && found.data.len == 0)
+        err = APP_NOT_FOUND;
+    if (err) {
+        free(pieces);
+        return err;
+    }
+    size_t used = wire_span_piece_count(pieces, count, &found.data);
+    wire_span_pieces(pieces, count, &found.data, pieces);
+    *item = (struct cache_item){pieces, used, found.data.len, message};
+    return APP_OK;
+}
+
+enum app_err cache_get(struct cache_caller *caller, const struct cache_call *call, const char *id,
+                       struct cache_item *item, struct err_buf *why)
+{
+    grpc_byte_buffer *message;
+    enum app_err err = check_id(id, why);
+    if (!err)
+        err = run_call(caller, call, CACHE_GET, pack_id(id), &message, why);
+    if (err)
+        return err;
+    err = take_item(message, item);
+    if (err)
+        grpc_byte_buffer_destroy(message);
+    return err == APP_BAD_REQUEST ? malformed(CACHE_GET, why) : err;
+}
+
+void cache_item_release(struct cache_item *item)
+{
+    free(item->pieces);
+    if (item->message)
+        grpc_byte_buffer_destroy(item->message);
+    *item = (struct cache_item){0};
+}
+
+enum app_err cache_put(struct cache_caller *caller, const struct cache_call *call, const char *id,
+                       const void *data, size_t len, struct err_buf *why)
+{
+    enum app_err err = check_id(id, why);
+    if (err)
+        return err;
+    if (len > LIMIT_RESULT_BYTES)
+        return err_set(why, APP_TOO_LARGE, "the picture is too large for the cache");
+
+    /* Copied: after a deadline the transport may still hold what it was given. */
+    size_t id_len = strlen(id);
+    char *bytes = malloc(WIRE_CACHE_ITEM_HEAD_MAX + id_len + len);
+    if (!bytes)
+        return APP_NO_MEMORY;
+    size_t head = wire_cache_item_head(id, id_len, len, bytes);
+    if (len > 0)
+        memcpy(bytes + head, data, len);
+
+    grpc_byte_buffer *message;
+    err = run_call(caller, call, CACHE_PUT, grpc_slice_new(bytes, head + len, free), &message, why);
+    if (err)
+        return err;
+    /* The id in the answer is not compared: some caches answer with a hash of it. */
+    struct iovec *pieces = NULL;
+    size_t count = 0;
+    struct wire_cache_item answer;
+    err = rpc_message_pieces(message, &pieces, &count);
+    if (!err)
+        err = wire_cache_item_parse(pieces, count, &answer);
+    free(pieces);
+    grpc_byte_buffer_destroy(message);
+    return err == APP_BAD_REQUEST ? malformed(CACHE_PUT, why) : err;
+}
+
+/*
+ * Copy an answer that has but a number in it to `out` of SMALL_ANSWER bytes,
+ * since protobuf-c reads from one piece only. Frees the message.
+ */
+static enum app_err flatten(grpc_byte_buffer *message, uint8_t *out, size_t *len)
+{
+    struct iovec *pieces = NULL;
+    size_t count = 0;
+    const struct wire_span whole = {0, 0, grpc_byte_buffer_length(message)};
+    enum app_err err = APP_BAD_REQUEST;
+    if (whole.len <= SMALL_ANSWER)
+        err = rpc_message_pieces(message, &pieces, &count);
+    if (!err) {
+        wire_span_copy(pieces, count, &whole, out);
+        *len = whole.len;
+    }
+    free(pieces);
+    grpc_byte_buffer_destroy(message);
+    return err;
+}
+
+enum app_err cache_exists(struct cache_caller *caller, const struct cache_call *call,
+                          const char *id, bool *exists, struct err_buf *why)
+{
+    grpc_byte_buffer *message;
+    enum app_err err = check_id(id, why);
+    if (!err)
+        err = run_call(caller, call, CACHE_EXISTS, pack_id(id), &message, why);
+    if (err == APP_NOT_FOUND) { /* a cache that says no in this way means the same */
+        *exists = false;
+        return APP_OK;
+    }
+    if (err)
+        return err;
+
+    uint8_t bytes[SMALL_ANSWER];
+    size_t len;
+    err = flatten(message, bytes, &len);
+    if (err == APP_NO_MEMORY)
+        return err;
+    Google__Protobuf__BoolValue *answer =
+        err ? NULL : google__protobuf__bool_value__unpack(NULL, len, bytes);
+    if (!answer)
+        return malformed(CACHE_EXISTS, why);
+    *exists = answer->value;
+    google__protobuf__bool_value__free_unpacked(answer, NULL);
+    return APP_OK;
+}
+
+enum app_err cache_check(struct cache_caller *caller, const struct cache_call *call, int *status,
+                         struct err_buf *why)
+{
+    /* An empty HealthCheckRequest, which asks for the server as a whole, has no bytes. */
+    grpc_byte_buffer *message;
+    enum app_err err = run_call(caller, call, CACHE_CHECK, grpc_empty_slice(), &message, why);
+    if (err)
+        return err;
+
+    uint8_t bytes[SMALL_ANSWER];
+    size_t len;
+    err = flatten(message, bytes, &len);
+    if (err == APP_NO_MEMORY)
+        return err;
+    HealthCheckResponse *answer = err ? NULL : health_check_response__unpack(NULL, len, bytes);
+    if (!answer)
+        return malformed(CACHE_CHECK, why);
+    *status = (int)answer->status;
+    health_check_response__free_unpacked(answer, NULL);
+    return APP_OK;
+}

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+/* One row a setting. */
+#include "cache/config.h"
+
+#include <stddef.h>
+#include <string.h>
+#include <sys/un.h>
+
+/* A name or number, or unix: and a path that fits a socket's address. */
+static enum app_err check_bind_address(const char *value, struct err_buf *why)
+{
+    static const char prefix[] = "unix:";
+    const size_t path_max = sizeof(((struct sockaddr_un *)NULL)->sun_path);
+    if (strncmp(value, prefix, strlen(prefix)) == 0) {
+        const char *path = value + strlen(prefix);
+        if (path[0] != '/' || strlen(path) >= path_max)
+            return err_set(why, APP_CONFIG, "must be unix:/path of less than %zu bytes", path_max);
+    } else if (strchr(value, '/') || strchr(value, ',')) {
+        return err_set(why, APP_CONFIG, "must be a host or unix:/path");
+    }
+    return APP_OK;
+}
+
+static enum app_err check_directory(const char *value, struct err_buf *why)
+{
+    return value[0] == '/' ? APP_OK : err_set(why, APP_CONFIG, "must be an absolute path");
+}
+
+static const struct config_entry entries[] = {
+    {.name = "BIND_ADDRESS",
+     .type = CONFIG_STRING,
+     .offset = offsetof(struct cache_config, bind_address),
+     .initial = "127.0.0.1",
+     .help = "Address that gRPC is served on, or unix:/path; there is no authentication, so "
+             "nothing but a trusted network may reach it",
+     .check = check_bind_address},
+    {.name = "BIND_PORT",
+     .type = CONFIG_INT,
+     .offset = offsetof(struct cache_config, bind_port),
+     .initial = "9090",
+     .min = "0",
+     .max = "65535",
+     .help = "Its port; 0 takes any free one and logs it"},
+    {.name = "HEALTH_BIND_ADDRESS",
+     .type = CONFIG_STRING,
+     .offset = offsetof(struct cache_config, health_bind_address),
+     .initial = "127.0.0.1",
+     .help = "Address that GET /health is served on"},
+    {.name = "HEALTH_BIND_PORT",
+     .type = CONFIG_INT,
+     .offset = offsetof(struct cache_config, health_bind_port),
+     .initial = "9091",
+     .min = "0",
+     .max = "65535",
+     .help = "Its port; 0 serves no health page"},
+    {.name = "CACHE_TYPE",
+     .type = CONFIG_CHOICE,
+     .offset = offsetof(struct cache_config, cache_type),
+     .initial = "file",
+     .choices = "file",
+     .help = "Where entries are kept: file is a directory"},
+    {.name = "CACHE_FILE_LOCATION",
+     .type = CONFIG_STRING,
+     .offset = offsetof(struct cache_config, file_location),
+     .initial = "/var/lib/emojify-cache",
+     .help = "The directory, made if it is missing",
+     .check = check_directory},
+    {.name = "CACHE_MAX_LIFE",
+     .type = CONFIG_DURATION,
+     .offset = offsetof(struct cache_config, max_life),
+     .initial = "720h",
+     .min = "0",
+     .max = "1000000h",
+     .help = "Older entries are not found and get removed; 0 keeps them for ever"},
+    {.name = "CACHE_MAX_BYTES",
+     .type = CONFIG_SIZE,
+     .offset = offsetof(struct cache_config, max_bytes),
+     .initial = "1G",
+     .min = "0",
+     .help = "Beyond it the least recently used entries are removed; 0 is no limit"},
+    {.name = "LOG_LEVEL",
+     .type = CONFIG_CHOICE,
+     .offset = offsetof(struct cache_config, log_level),
+     .initial = "info",
+     .choices = "trace|debug|info|warn|error|off",
+     .help = "Records below it are not written"},
+    {.name = "LOG_FORMAT",
+     .type = CONFIG_CHOICE,
+     .offset = offsetof(struct cache_config, log_format),
+     .initial = "text",
+     .choices = "text|json",
+     .help = "Form of a record"},
+};
+
+struct config_table cache_config_table(void)
+{
+    return (struct config_table){entries, sizeof(entries) / sizeof(entries[0])};
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The settings of emojify-cache, see lib/base/config.h; `emojify-cache --help`
+ * prints them with their defaults.
+ */
+#ifndef CACHE_CONFIG_H
+#define CACHE_CONFIG_H
+
+#include <stdint.h>
+
+#include "lib/base/config.h"
+
+enum cache_type { CACHE_TYPE_FILE };
+
+struct cache_config {
+    const char *bind_address; /* or unix:/path */
+    int64_t bind_port;
+    const char *health_bind_address;
+    int64_t health_bind_port; /* 0: no health page */
+    int cache_type;           /* enum cache_type */
+    const char *file_location;
+    int64_t max_life; /* milliseconds; 0: for ever */
+    int64_t max_bytes;
+    int log_level;
+    int log_format;
+};
+
+struct config_table cache_config_table(void);
+
+#endif

@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A call's struct goes round: awaited, answered, spare. Its one batch sends the
+ * whole answer and ends when the client has it or is gone.
+ */
+#include "cache/lane.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <grpc/byte_buffer.h>
+#include <grpc/slice.h>
+
+#include "lib/rpc/rpc.h"
+
+struct lane_call {
+    struct lane_call *next; /* while spare */
+    int method;             /* enum method or METHOD_OTHER */
+    bool answering;         /* else awaited */
+    grpc_call *rpc;
+    grpc_metadata_array metadata;
+    grpc_call_details details; /* of METHOD_OTHER */
+    gpr_timespec deadline;     /* gRPC's to keep */
+    grpc_byte_buffer *request;
+    grpc_byte_buffer *response;
+    int64_t data_len; /* counted in answer_bytes */
+    int cancelled;    /* the client was gone; nothing is left to do about it */
+};
+
+static void recycle(struct lane *lane, struct lane_call *call)
+{
+    grpc_metadata_array_destroy(&call->metadata);
+    grpc_call_details_destroy(&call->details);
+    if (call->request)
+        grpc_byte_buffer_destroy(call->request);
+    if (call->response)
+        grpc_byte_buffer_destroy(call->response);
+    if (call->rpc)
+        grpc_call_unref(call->rpc);
+    atomic_fetch_sub(&lane->shared->answer_bytes, call->data_len);
+    call->next = lane->spare;
+    lane->spare = call;
+}
+
+static grpc_call_error await(struct lane *lane, struct lane_call *call)
+{
+    if (call->method == METHOD_OTHER)
+        return grpc_server_request_call(lane->shared->server, &call->rpc, &call->details,
+                                        &call->metadata, lane->queue, lane->queue, call);
+    return grpc_server_request_registered_call(
+        lane->shared->server, lane->shared->methods[call->method], &call->rpc, &call->deadline,
+        &call->metadata, &call->request, lane->queue, lane->queue, call);
+}
+
+/* Await one more call. False when that cannot be now, for want of memory. */
+static bool await_method(struct lane *lane, int method)
+{
+    struct lane_call *call = lane->spare;
+    if (call)
+        lane->spare = call->next;
+    else
+        call = malloc(sizeof(*call));
+    if (!call)
+        return false;
+    *call = (struct lane_call){.method = method};
+    grpc_metadata_array_init(&call->metadata);
+    grpc_call_details_init(&call->details);
+    if (await(lane, call) != GRPC_CALL_OK) {
+        recycle(lane, call);
+        return false;
+    }
+    lane->awaited[method]++;
+    return true;
+}
+
+static void top_up(struct lane *lane)
+{
+    for (int method = 0; method < LANE_METHODS; method++) {
+        while (!atomic_load(&lane->shared->stopping) && lane->awaited[method] < LANE_AWAITED) {
+            if (!await_method(lane, method))
+                return;
+        }
+    }
+}
+
+/* The value of x-request-id, cut to a text in `out`; NULL when there is none that is sane. */
+static const char *request_id(const grpc_metadata_array *metadata, char out[LIMIT_REQUEST_ID + 1])
+{
+    for (size_t i = 0; i < metadata->count; i++) {
+        const grpc_slice *value = &metadata->metadata[i].value;
+        size_t len = GRPC_SLICE_LENGTH(*value);
+        if (len > 0 && len <= LIMIT_REQUEST_ID &&
+            grpc_slice_str_cmp(metadata->metadata[i].key, "x-request-id") == 0) {
+            memcpy(out, GRPC_SLICE_START_PTR(*value), len);
+            out[len] = '\0';
+            return out;
+        }
+    }
+    return NULL;
+}
+
+/* Run the method, within what may be under way at a time. */
+static void make_answer(struct lane *lane, struct lane_call *call, struct answer *answer)
+{
+    char id[LIMIT_REQUEST_ID + 1];
+    struct log log = log_child(lane->shared->log, request_id(&call->metadata, id));
+    struct iovec *pieces = NULL;
+    size_t count = 0;
+    answer->data = NULL;
+    if (call->method == METHOD_OTHER) {
+        answer_fail(answer, GRPC_STATUS_UNIMPLEMENTED, "no such method");
+    } else if (!call->request || rpc_message_pieces(call->request, &pieces, &count)) {
+        answer_fail(answer, GRPC_STATUS_INVALID_ARGUMENT, "no message that can be read");
+    } else {
+        method_run((enum method)call->method, lane->shared->store, pieces, count, &log, answer);
+        free(pieces);
+    }
+    if (!answer->data)
+        return;
+    int64_t before = atomic_fetch_add(&lane->shared->answer_bytes, (int64_t)answer->data_len);
+    call->data_len = (int64_t)answer->data_len;
+    if (before + call->data_len > LIMIT_CACHE_ANSWERS)
+        answer_fail(answer, GRPC_STATUS_RESOURCE_EXHAUSTED, "too much is being sent");
+}
+
+/* The message of an answer; its data goes over to gRPC. */
+static grpc_byte_buffer *make_message(struct answer *answer)
+{
+    grpc_slice slices[2];
+    size_t count = 1;
+    slices[0] = grpc_slice_from_copied_buffer((const char *)answer->head, answer->head_len);
+    if (answer->data)
+        slices[count++] = grpc_slice_new(answer->data, answer->data_len, free);
+    answer->data = NULL;
+    grpc_byte_buffer *message = grpc_raw_byte_buffer_create(slices, count);
+    for (size_t i = 0; i < count; i++)
+        grpc_slice_unref(slices[i]);
+    return message;
+}
+
+static void send_answer(struct lane *lane, struct lane_call *call, struct answer *answer)
+{
+    grpc_op ops[4];
+    size_t count = 0;
+    grpc_slice words = grpc_empty_slice();
+    memset(ops, 0, sizeof(ops));
+    ops[count++].op = GRPC_OP_SEND_INITIAL_METADATA;
+    if (answer->status == GRPC_STATUS_OK) {
+        call->response = make_message(answer);
+        ops[count].op = GRPC_OP_SEND_MESSAGE;
+        ops[count++].data.send_message.send_message = call->response;
+    } else {
+        words = grpc_slice_from_copied_string(answer->words);
+    }
+    ops[count].op = GRPC_OP_SEND_STATUS_FROM_SERVER;
+    ops[count].data.send_status_from_server.status = answer->status;
+    ops[count++].data.send_status_from_server.status_details = &words;
+    ops[count].op = GRPC_OP_RECV_CLOSE_ON_SERVER;
+    ops[count++].data.recv_close_on_server.cancelled = &call->cancelled;
+
+    call->answering = true;
+    pthread_mutex_lock(&lane->lock);
+    bool started =
+        !lane->shut && grpc_call_start_batch(call->rpc, ops, count, call, NULL) == GRPC_CALL_OK;
+    pthread_mutex_unlock(&lane->lock);
+    if (!started)
+        recycle(lane, call);
+    grpc_slice_unref(words);
+}
+
+void lane_open(struct lane *lane, struct lane_shared *shared)
+{
+    lane->shared = shared;
+    pthread_mutex_init(&lane->lock, NULL);
+    lane->queue = grpc_completion_queue_create_for_next(NULL);
+    grpc_server_register_completion_queue(shared->server, lane->queue, NULL);
+}
+
+void lane_begin(struct lane *lane)
+{
+    top_up(lane);
+}
+
+void lane_event(struct lane *lane, const grpc_event *event)
+{
+    struct lane_call *call = event->tag;
+    if (call->answering) {
+        recycle(lane, call);
+    } else {
+        lane->awaited[call->method]--;
+        if (!event->success) { /* the server is stopping */
+            recycle(lane, call);
+            return;
+        }
+        top_up(lane); /* first, since handling may take a while */
+        struct answer answer;
+        make_answer(lane, call, &answer);
+        send_answer(lane, call, &answer);
+    }
+}
+
+void lane_shut(struct lane *lane)
+{
+    pthread_mutex_lock(&lane->lock);
+    lane->shut = true;
+    grpc_completion_queue_shutdown(lane->queue);
+    pthread_mutex_unlock(&lane->lock);
+}
+
+void lane_close(struct lane *lane)
+{
+    grpc_completion_queue_destroy(lane->queue);
+    pthread_mutex_destroy(&lane->lock);
+    while (lane->spare) {
+        struct lane_call *call = lane->spare;
+        lane->spare = call->next;
+        free(call);
+    }
+}

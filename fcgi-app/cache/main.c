@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: MIT */
+/* emojify-cache: configuration, store, service, health page, wait, all down in reverse. */
+#include <stdlib.h>
+
+#include "cache/config.h"
+#include "cache/health.h"
+#include "cache/self_check.h"
+#include "cache/service.h"
+#include "cache/store_file.h"
+#include "lib/base/program.h"
+
+enum { STOP_GRACE_MS = 5000, SELF_CHECK_INTERVAL_MS = 5000 };
+
+/* Everything that runs; what is NULL was not started. */
+struct parts {
+    struct store *store;
+    struct service *service;
+    struct self_check *self_check;
+    struct httpd *health;
+};
+
+static enum app_err start_store(const struct cache_config *config, const struct log *log,
+                                struct store **store, struct err_buf *why)
+{
+    switch ((enum cache_type)config->cache_type) {
+    case CACHE_TYPE_FILE:
+        break;
+    }
+    const struct store_file_options options = {
+        .directory = config->file_location,
+        .max_life_ms = config->max_life,
+        .max_bytes = config->max_bytes,
+        .log = log,
+    };
+    return store_file_new(&options, store, why);
+}
+
+static enum app_err start(const struct cache_config *config, const struct log *log,
+                          struct parts *parts, struct err_buf *why)
+{
+    enum app_err err = start_store(config, log, &parts->store, why);
+    if (err)
+        return err;
+    const struct service_options service_options = {
+        .address = config->bind_address,
+        .port = (uint16_t)config->bind_port,
+        .store = parts->store,
+        .log = log,
+    };
+    err = service_start(&service_options, &parts->service, why);
+    if (err)
+        return err;
+    const struct self_check_options self_check_options = {
+        .address = service_address(parts->service),
+        .interval_ms = SELF_CHECK_INTERVAL_MS,
+        .log = log,
+    };
+    err = self_check_start(&self_check_options, &parts->self_check, why);
+    if (err || config->health_bind_port == 0)
+        return err;
+    return health_start(config->health_bind_address, (uint16_t)config->health_bind_port,
+                        parts->store, log, &parts->health, why);
+}
+
+/* False when the program has to say that it failed. */
+static bool stop(struct parts *parts)
+{
+    bool failed = self_check_stop(&parts->self_check);
+    httpd_stop(&parts->health);
+    service_stop(&parts->service, STOP_GRACE_MS);
+    store_free(&parts->store);
+    return !failed;
+}
+
+int main(int argc, char **argv)
+{
+    struct cache_config config = {0};
+    struct program program = {
+        .name = "emojify-cache",
+        .module = "cache",
+        .summary = "keeps pictures and serves them over gRPC",
+        .config_table = cache_config_table(),
+        .config = &config,
+        .log_format = &config.log_format,
+        .log_level = &config.log_level,
+    };
+    int exit_status = EXIT_FAILURE;
+    if (!program_start(&program, argc, argv, &exit_status))
+        return exit_status;
+
+    const struct log log = {&program.log_sink, program.module, NULL};
+    struct parts parts = {0};
+    struct err_buf why = {.text = ""};
+    enum app_err err = start(&config, &log, &parts, &why);
+    if (err) {
+        log_error(&log, "Cannot start",
+                  LOG_FIELDS(LOG_STR("error", why.text[0] ? why.text : app_strerror(err))));
+        (void)stop(&parts);
+    } else {
+        log_info(&log, "Service started",
+                 LOG_FIELDS(LOG_STR("address", service_address(parts.service)),
+                            LOG_STR("version", APP_VERSION)));
+        int number = program_wait_for_stop();
+        log_info(&log, "Service stopping", LOG_FIELDS(LOG_INT("signal", number)));
+        exit_status = stop(&parts) ? EXIT_SUCCESS : EXIT_FAILURE;
+    }
+    program_finish(&program);
+    return exit_status;
+}

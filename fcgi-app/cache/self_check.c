@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: MIT */
+/* Plain sockets with time limits: a gRPC channel would be a second client to keep. */
+#include "cache/self_check.h"
+
+#include <netdb.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "lib/base/clock.h"
+
+enum { FAILURES_MAX = 3, ADDRESS_MAX = 300 };
+
+struct self_check {
+    char address[ADDRESS_MAX];
+    int64_t interval_ms;
+    const struct log *log;
+    pthread_t thread;
+    pthread_mutex_t lock; /* guards `stopping` and `failed` */
+    pthread_cond_t wake;
+    bool stopping;
+    bool failed;
+};
+
+static bool socket_answers(int family, const struct sockaddr *name, socklen_t len,
+                           int64_t timeout_ms)
+{
+    const struct timeval limit = {timeout_ms / 1000, timeout_ms % 1000 * 1000};
+    int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return false;
+    (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+    (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)); /* of connect */
+    char byte;
+    bool answers = connect(fd, name, len) == 0 && recv(fd, &byte, 1, 0) == 1;
+    close(fd);
+    return answers;
+}
+
+/* `address` is host:port, the host perhaps in brackets. */
+static bool host_answers(const char *address, int64_t timeout_ms)
+{
+    char host[ADDRESS_MAX];
+    (void)snprintf(host, sizeof(host), "%s", address[0] == '[' ? address + 1 : address);
+    char *colon = strrchr(host, ':');
+    if (!colon)
+        return false;
+    *colon = '\0';
+    size_t host_len = strlen(host);
+    if (host_len > 0 && host[host_len - 1] == ']')
+        host[host_len - 1] = '\0';
+
+    const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};
+    struct addrinfo *list = NULL;
+    if (getaddrinfo(host, colon + 1, &hints, &list) != 0)
+        return false;
+    bool answers = socket_answers(list->ai_family, list->ai_addr, list->ai_addrlen, timeout_ms);
+    freeaddrinfo(list);
+    return answers;
+}
+
+bool self_check_answers(const char *address, int64_t timeout_ms)
+{
+    static const char prefix[] = "unix:";
+    if (strncmp(address, prefix, strlen(prefix)) != 0)
+        return host_answers(address, timeout_ms);
+    struct sockaddr_un name = {.sun_family = AF_UNIX};
+    (void)snprintf(name.sun_path, sizeof(name.sun_path), "%s", address + strlen(prefix));
+    return socket_answers(AF_UNIX, (const struct sockaddr *)&name, sizeof(name), timeout_ms);
+}
+
+/* Sleep for an interval. False: stop. */
+static bool wait_interval(struct self_check *check)
+{
+    int64_t until_ns = deadline_in_ms(check->interval_ms);
+    const struct timespec until = {until_ns / NS_PER_S, until_ns % NS_PER_S};
+    pthread_mutex_lock(&check->lock);
+    int status = 0;
+    while (!check->stopping && status == 0)
+        status = pthread_cond_timedwait(&check->wake, &check->lock, &until);
+    bool go_on = !check->stopping;
+    pthread_mutex_unlock(&check->lock);
+    return go_on;
+}
+
+static void give_up(struct self_check *check)
+{
+    log_error(check->log, "The listener does not answer any more, stopping",
+              LOG_FIELDS(LOG_STR("address", check->address)));
+    pthread_mutex_lock(&check->lock);
+    check->failed = true;
+    pthread_mutex_unlock(&check->lock);
+    (void)kill(getpid(), SIGTERM);
+}
+
+static void *run(void *argument)
+{
+    struct self_check *check = argument;
+    int failures = 0;
+    while (failures < FAILURES_MAX && wait_interval(check)) {
+        bool answers = self_check_answers(check->address, check->interval_ms);
+        failures = answers ? 0 : failures + 1;
+    }
+    if (failures == FAILURES_MAX)
+        give_up(check);
+    return NULL;
+}
+
+static void release(struct self_check *check)
+{
+    pthread_cond_destroy(&check->wake);
+    pthread_mutex_destroy(&check->lock);
+    free(check);
+}
+
+enum app_err self_check_start(const struct self_check_options *options, struct self_check **check,
+                              struct err_buf *why)
+{
+    struct self_check *made = calloc(1, sizeof(*made));
+    if (!made)
+        return APP_NO_MEMORY;
+    (void)snprintf(made->address, sizeof(made->address), "%s", options->address);
+    made->interval_ms = options->interval_ms;
+    made->log = options->log;
+    pthread_mutex_init(&made->lock, NULL);
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&made->wake, &attributes);
+    pthread_condattr_destroy(&attributes);
+    if (pthread_create(&made->thread, NULL, run, made) != 0) {
+        release(made);
+        return err_set(why, APP_INTERNAL, "cannot start the thread that checks the listener");
+    }
+    *check = made;
+    return APP_OK;
+}
+
+bool self_check_stop(struct self_check **check)
+{
+    struct self_check *self = *check;
+    if (!self)
+        return false;
+    pthread_mutex_lock(&self->lock);
+    self->stopping = true;
+    pthread_cond_signal(&self->wake);
+    pthread_mutex_unlock(&self->lock);
+    pthread_join(self->thread, NULL);
+    bool failed = self->failed;
+    release(self);
+    *check = NULL;
+    return failed;
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The gRPC side of emojify-cache: proto/cache.proto and grpc.health.v1 over a
+ * store. The module with cache/service_call.c that knows gRPC here.
+ *
+ * A thread for each core, each with its own queue of calls. Statuses:
+ * NOT_FOUND; INVALID_ARGUMENT for an id that is empty, longer than
+ * LIMIT_CACHE_FOREIGN_ID or not UTF-8, for a message that is none, and for data
+ * beyond LIMIT_RESULT_BYTES; RESOURCE_EXHAUSTED when the disk or the memory is
+ * full; INTERNAL when the store is broken; UNIMPLEMENTED for other methods. The
+ * store's words go to the log, with the call's x-request-id.
+ *
+ * Order: service_start after signals are blocked, service_stop once, from one
+ * thread, with the store still there.
+ */
+#ifndef CACHE_SERVICE_H
+#define CACHE_SERVICE_H
+
+#include <stdint.h>
+
+#include "cache/store.h"
+#include "lib/base/err.h"
+#include "lib/base/log.h"
+
+struct service;
+
+struct service_options {
+    const char *address; /* a host, or unix:/path */
+    uint16_t port;       /* 0: any free one */
+    struct store *store;
+    const struct log *log; /* must outlive the service */
+};
+
+/* Listen and serve. APP_CONFIG when the address cannot be had; APP_INTERNAL, APP_NO_MEMORY. */
+enum app_err service_start(const struct service_options *options, struct service **service,
+                           struct err_buf *why) __attribute__((warn_unused_result));
+
+/* What a client connects to, host:port or unix:/path. */
+const char *service_address(const struct service *service);
+
+/*
+ * Take no more calls, let those in hand end for `grace_ms` at most, cancel the
+ * rest, free everything; NULLs the pointer. NULL allowed.
+ */
+void service_stop(struct service **service, int64_t grace_ms);
+
+#endif

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Where emojify-cache keeps its entries: the face of a store, which a kind of
+ * store fills in (store_file.h). The service knows no more of it than this.
+ *
+ * An id is 1 to LIMIT_CACHE_FOREIGN_ID bytes of UTF-8, checked by the caller.
+ * An entry without bytes stands for one that was taken down: it may be put, and
+ * is then not found.
+ *
+ * Any thread may call any function at any time between the store's own _new and
+ * store_free. Errors, with the reason in why->text (for a gRPC status) and
+ * why->detail (for the log):
+ *   APP_NOT_FOUND  there is no such entry, or it is empty or too old
+ *   APP_TOO_LARGE  no room: the disk is full, or the entry is over a limit
+ *   APP_NO_MEMORY
+ *   APP_INTERNAL   the store is broken
+ */
+#ifndef CACHE_STORE_H
+#define CACHE_STORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "lib/base/err.h"
+
+struct store;
+
+struct store_operations {
+    /* The entry's bytes; *data is malloc'ed and the caller's, *len is not 0. */
+    enum app_err (*get)(struct store *store, const char *id, size_t id_len, void **data,
+                        size_t *len, struct err_buf *why);
+    /* Store or replace, at most LIMIT_RESULT_BYTES; a reader sees the old entry or the new. */
+    enum app_err (*put)(struct store *store, const char *id, size_t id_len, const void *data,
+                        size_t len, struct err_buf *why);
+    /* Whether get would find it; not finding it is no error here. */
+    enum app_err (*exists)(struct store *store, const char *id, size_t id_len, bool *exists,
+                           struct err_buf *why);
+    /* Whether the store can be read and written now. */
+    enum app_err (*check)(struct store *store, struct err_buf *why);
+    /* Stop and free it; what it holds stays where that outlives a process. */
+    void (*free)(struct store *store);
+};
+
+/* The first member of every kind of store. */
+struct store {
+    const struct store_operations *operations;
+};
+
+static inline enum app_err store_get(struct store *store, const char *id, size_t id_len,
+                                     void **data, size_t *len, struct err_buf *why)
+{
+    return store->operations->get(store, id, id_len, data, len, why);
+}
+
+static inline enum app_err store_put(struct store *store, const char *id, size_t id_len,
+                                     const void *data, size_t len, struct err_buf *why)
+{
+    return store->operations->put(store, id, id_len, data, len, why);
+}
+
+static inline enum app_err store_exists(struct store *store, const char *id, size_t id_len,
+                                        bool *exists, struct err_buf *why)
+{
+    return store->operations->exists(store, id, id_len, exists, why);
+}
+
+static inline enum app_err store_check(struct store *store, struct err_buf *why)
+{
+    return store->operations->check(store, why);
+}
+
+/* NULLs the caller's pointer. NULL allowed. */
+static inline void store_free(struct store **store)
+{
+    if (*store)
+        (*store)->operations->free(*store);
+    *store = NULL;
+}
+
+#endif

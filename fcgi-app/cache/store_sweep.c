@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A sweep reads the directory once. What it must remember for each entry is its
+ * last use, its size and its name in binary: 32 bytes, so 3 MB for 100,000.
+ */
+#include "cache/store_sweep.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "lib/base/clock.h"
+#include "lib/base/digest.h"
+
+enum {
+    NAME_BYTES = MD5_HEX_LEN / 2,
+    CANDIDATES_MAX = 1 << 20, /* more entries than this are left to the next sweep */
+    CANDIDATES_FIRST = 1024,
+    KEEP_PERCENT = 90,
+    ASIDE_MAX_AGE_S = 3600, /* no put takes that long */
+};
+
+struct candidate {
+    int64_t used_ns;
+    int64_t size;
+    unsigned char name[NAME_BYTES];
+};
+
+struct candidates {
+    struct candidate *items;
+    size_t count;
+    size_t capacity;
+};
+
+/* What one pass over the directory finds. */
+struct scan {
+    struct store_directory *directory;
+    struct candidates candidates; /* only when there is a limit to keep */
+    int64_t bytes;                /* of the entries that stay */
+    int64_t expired_bytes;
+    struct store_sweep_result result;
+};
+
+static int64_t now_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return now.tv_sec * NS_PER_S + now.tv_nsec;
+}
+
+int64_t store_stamp_written(const struct stat *status)
+{
+    return status->st_mtim.tv_sec * NS_PER_S + status->st_mtim.tv_nsec;
+}
+
+int64_t store_stamp_used(const struct stat *status)
+{
+    int64_t read_ns = status->st_atim.tv_sec * NS_PER_S + status->st_atim.tv_nsec;
+    int64_t written_ns = store_stamp_written(status);
+    return read_ns > written_ns ? read_ns : written_ns;
+}
+
+/* What was written at this time or before is past its life. */
+static int64_t oldest_ns(const struct store_directory *directory)
+{
+    return now_ns() - directory->max_life_ms * NS_PER_MS;
+}
+
+bool store_is_expired(const struct store_directory *directory, const struct stat *status)
+{
+    return directory->max_life_ms > 0 && store_stamp_written(status) <= oldest_ns(directory);
+}
+
+int64_t store_remove(struct store_directory *directory, const char *name,
+                     int64_t (*stamp)(const struct stat *), int64_t latest_ns)
+{
+    struct stat status;
+    int64_t removed = -1;
+    pthread_mutex_lock(&directory->lock);
+    if (fstatat(directory->fd, name, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
+        stamp(&status) <= latest_ns && unlinkat(directory->fd, name, 0) == 0) {
+        removed = status.st_size;
+        directory->bytes -= removed;
+    }
+    pthread_mutex_unlock(&directory->lock);
+    return removed;
+}
+
+static int hex_value(char digit)
+{
+    if (digit >= '0' && digit <= '9')
+        return digit - '0';
+    return digit >= 'a' && digit <= 'f' ? digit - 'a' + 10 : -1;
+}
+
+/* The binary form of an entry's name; false when it is not one. */
+static bool decode_name(const char *text, unsigned char name[NAME_BYTES])
+{
+    if (strlen(text) != MD5_HEX_LEN)
+        return false;
+    for (size_t i = 0; i < NAME_BYTES; i++) {
+        int high = hex_value(text[2 * i]);
+        int low = hex_value(text[2 * i + 1]);
+        if (high < 0 || low < 0)
+            return false;
+        name[i] = (unsigned char)(high << 4 | low);
+    }
+    return true;
+}
+
+static void encode_name(const unsigned char name[NAME_BYTES], char text[MD5_HEX_LEN + 1])
+{
+    static const char digits[] = "0123456789abcdef";
+    for (size_t i = 0; i < NAME_BYTES; i++) {
+        text[2 * i] = digits[name[i] >> 4];
+        text[2 * i + 1] = digits[name[i] & 15];
+    }
+    text[MD5_HEX_LEN] = '\0';
+}
+
+static enum app_err add_candidate(struct candidates *candidates, const struct stat *status,
+                                  const unsigned char name[NAME_BYTES])
+{
+    if (candidates->count == CANDIDATES_MAX)
+        return APP_OK;
+    if (candidates->count == candidates->capacity) {
+        size_t capacity = candidates->capacity ? 2 * candidates->capacity : CANDIDATES_FIRST;
+        struct candidate *items = reallocarray(candidates->items, capacity, sizeof(*items));
+        if (!items)
+            return APP_NO_MEMORY;
+        candidates->items = items;
+        candidates->capacity = capacity;
+    }
+    struct candidate *candidate = &candidates->items[candidates->count++];
+    candidate->used_ns = store_stamp_used(status);
+    candidate->size = status->st_size;
+    memcpy(candidate->name, name, NAME_BYTES);
+    return APP_OK;
+}
+
+/* A file that a process left aside when it crashed. A live put's is minutes old at most. */
+static void look_at_aside(const struct store_directory *directory, const char *name)
+{
+    struct stat status;
+    if (fstatat(directory->fd, name, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
+        S_ISREG(status.st_mode) &&
+        store_stamp_written(&status) < now_ns() - ASIDE_MAX_AGE_S * NS_PER_S)
+        (void)unlinkat(directory->fd, name, 0);
+}
+
+/* Remove an entry that is too old, count one that stays. */
+static enum app_err look_at_entry(struct scan *scan, const char *text,
+                                  const unsigned char name[NAME_BYTES])
+{
+    struct store_directory *directory = scan->directory;
+    struct stat status;
+    if (fstatat(directory->fd, text, &status, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(status.st_mode))
+        return APP_OK;
+    if (store_is_expired(directory, &status)) {
+        int64_t removed = store_remove(directory, text, store_stamp_written, oldest_ns(directory));
+        if (removed >= 0) {
+            scan->expired_bytes += removed;
+            scan->result.removed++;
+            return APP_OK;
+        }
+    }
+    scan->bytes += status.st_size;
+    scan->result.entries++;
+    return directory->max_bytes > 0 ? add_candidate(&scan->candidates, &status, name) : APP_OK;
+}
+
+static enum app_err scan_directory(struct scan *scan, struct err_buf *why)
+{
+    int fd = openat(scan->directory->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *stream = fd < 0 ? NULL : fdopendir(fd);
+    if (!stream) {
+        err_detail(why, "opendir: %s", strerror(errno));
+        if (fd >= 0)
+            close(fd);
+        return APP_INTERNAL;
+    }
+    enum app_err err = APP_OK;
+    while (!err && !atomic_load(&scan->directory->stopping)) {
+        errno = 0;
+        const struct dirent *entry = readdir(stream);
+        unsigned char name[NAME_BYTES];
+        if (!entry) {
+            if (errno) {
+                err_detail(why, "readdir: %s", strerror(errno));
+                err = APP_INTERNAL;
+            }
+            break;
+        }
+        if (decode_name(entry->d_name, name))
+            err = look_at_entry(scan, entry->d_name, name);
+        else if (strncmp(entry->d_name, STORE_ASIDE_PREFIX, strlen(STORE_ASIDE_PREFIX)) == 0)
+            look_at_aside(scan->directory, entry->d_name);
+    }
+    closedir(stream);
+    return err;
+}
+
+static int compare_use(const void *left, const void *right)
+{
+    const struct candidate *a = left;
+    const struct candidate *b = right;
+    return (a->used_ns > b->used_ns) - (a->used_ns < b->used_ns);
+}
+
+static int64_t bytes_now(struct store_directory *directory)
+{
+    pthread_mutex_lock(&directory->lock);
+    int64_t bytes = directory->bytes;
+    pthread_mutex_unlock(&directory->lock);
+    return bytes;
+}
+
+/* Remove the least recently used; the very last stays, or one large entry would never last. */
+static void evict(struct scan *scan)
+{
+    struct store_directory *directory = scan->directory;
+    struct candidates *candidates = &scan->candidates;
+    if (candidates->count == 0 || bytes_now(directory) <= directory->max_bytes)
+        return;
+    const int64_t keep = directory->max_bytes * KEEP_PERCENT / 100;
+    qsort(candidates->items, candidates->count, sizeof(*candidates->items), compare_use);
+    for (size_t i = 0; i + 1 < candidates->count && bytes_now(directory) > keep; i++) {
+        if (atomic_load(&directory->stopping))
+            return;
+        char text[MD5_HEX_LEN + 1];
+        encode_name(candidates->items[i].name, text);
+        if (store_remove(directory, text, store_stamp_used, candidates->items[i].used_ns) >= 0) {
+            scan->result.removed++;
+            scan->result.entries--;
+        }
+    }
+}
+
+enum app_err store_sweep(struct store_directory *directory, struct store_sweep_result *result,
+                         struct err_buf *why)
+{
+    struct scan scan = {.directory = directory};
+    const int64_t before = bytes_now(directory);
+    enum app_err err = scan_directory(&scan, why);
+    if (err)
+        goto out;
+
+    /* What was put meanwhile may be counted twice or not at all until the next sweep. */
+    pthread_mutex_lock(&directory->lock);
+    directory->bytes = scan.bytes + (directory->bytes - before + scan.expired_bytes);
+    pthread_mutex_unlock(&directory->lock);
+    evict(&scan);
+    *result = scan.result;
+out:
+    free(scan.candidates.items);
+    return err;
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * As many detectors as the program may use at once, handed out one to a thread.
+ * It bounds CPU and memory: whoever decodes a picture to search it holds a
+ * detector meanwhile.
+ *
+ * detector_pool_new at start; takes and returns from any thread;
+ * detector_pool_free when all are back.
+ */
+#ifndef FACEBOX_DETECTOR_POOL_H
+#define FACEBOX_DETECTOR_POOL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "facebox/detector.h"
+#include "lib/base/err.h"
+
+struct detector_pool;
+
+/* `count` detectors, at least 1. APP_NO_MEMORY, APP_INTERNAL. */
+enum app_err detector_pool_new(size_t count, struct detector_pool **pool)
+    __attribute__((warn_unused_result));
+
+/* NULLs the caller's pointer. NULL allowed. */
+void detector_pool_free(struct detector_pool **pool);
+
+/* Wait for a detector until deadline_ns (CLOCK_MONOTONIC). APP_BUSY when none came free. */
+enum app_err detector_pool_take(struct detector_pool *pool, int64_t deadline_ns,
+                                struct detector **detector) __attribute__((warn_unused_result));
+
+/* Give it back; NULLs the caller's pointer. NULL allowed. */
+void detector_pool_return(struct detector_pool *pool, struct detector **detector);
+
+#endif

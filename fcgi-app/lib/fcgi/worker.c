@@ -1,0 +1,378 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The threads: each waits for the listening socket beside an eventfd that is
+ * written once, at the stop, and never read, so that it wakes every thread
+ * whenever it looks.
+ */
+#include "lib/fcgi/worker.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcgiapp.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "lib/base/clock.h"
+#include "lib/fcgi/connection.h"
+
+enum { RETRY_MS = 50 }; /* when there is no descriptor or memory for a connection */
+
+enum phase { PHASE_STARTING, PHASE_RUNNING, PHASE_STOPPING };
+
+struct worker {
+    struct fcgi_server *server;
+    pthread_t thread;
+    unsigned number;
+    int epoll_fd;
+    struct connection *connection;
+};
+
+struct fcgi_server {
+    struct fcgi_server_options options;
+    struct log log; /* options.log points here, so that the caller's need not live on */
+    int stop_fd;
+    bool is_tcp;
+    _Atomic int64_t last_warning_ns;
+
+    pthread_mutex_t lock;   /* guards what follows */
+    pthread_cond_t changed; /* any of it */
+    enum phase phase;
+    unsigned starting; /* threads that have not run worker_init yet */
+    unsigned busy;     /* threads that have not ended */
+    enum app_err start_err;
+    struct err_buf start_why;
+
+    unsigned created; /* threads to join; start's and stop's only */
+    struct worker workers[];
+};
+
+/* --- A thread --- */
+
+static void wait_a_moment(const struct fcgi_server *server)
+{
+    struct pollfd stop = {server->stop_fd, POLLIN, 0};
+    (void)poll(&stop, 1, RETRY_MS);
+}
+
+/*
+ * Of every error that is not one connection's own a later try may succeed; the
+ * thread must survive them all, for nobody would start another.
+ */
+static void accept_failed(struct fcgi_server *server, int error)
+{
+    switch (error) {
+    case EAGAIN: /* another thread, or another process, was faster */
+    case EINTR:
+    case ECONNABORTED:
+    case EPROTO:
+    case EPERM: /* a firewall rule */
+        return;
+    default:
+        if (connection_may_warn(&server->last_warning_ns))
+            log_warn(&server->log, "Cannot accept a connection",
+                     LOG_FIELDS(LOG_STR("error", strerrordesc_np(error))));
+        wait_a_moment(server);
+    }
+}
+
+/* Wait for a connection and accept it; -1: none this time. */
+static int next_connection(struct worker *worker, bool *stop)
+{
+    struct fcgi_server *server = worker->server;
+    struct epoll_event events[2];
+    int ready = epoll_wait(worker->epoll_fd, events, 2, -1);
+    for (int i = 0; i < ready; i++) {
+        if (events[i].data.fd == server->stop_fd)
+            *stop = true;
+    }
+    if (ready <= 0 || *stop)
+        return -1;
+    int fd = accept4(server->options.listen_fd, NULL, NULL, SOCK_CLOEXEC);
+    if (fd < 0) {
+        accept_failed(server, errno);
+    } else if (server->is_tcp) {
+        int on = 1;
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    }
+    return fd;
+}
+
+static void take_connections(struct worker *worker, void *state)
+{
+    bool stop = false;
+    while (!stop) {
+        int fd = next_connection(worker, &stop);
+        if (fd >= 0)
+            connection_serve(worker->connection, fd, state);
+    }
+}
+
+/* Say how worker_init went and wait for the others; true: serve. */
+static bool join_start(struct fcgi_server *server, enum app_err err, const struct err_buf *why)
+{
+    pthread_mutex_lock(&server->lock);
+    if (err != APP_OK && server->start_err == APP_OK) {
+        server->start_err = err;
+        server->start_why = *why;
+    }
+    server->starting--;
+    pthread_cond_broadcast(&server->changed);
+    while (server->phase == PHASE_STARTING)
+        pthread_cond_wait(&server->changed, &server->lock);
+    bool serve = server->phase == PHASE_RUNNING;
+    pthread_mutex_unlock(&server->lock);
+    return serve;
+}
+
+static void *run(void *argument)
+{
+    struct worker *worker = argument;
+    struct fcgi_server *server = worker->server;
+    const struct fcgi_server_options *options = &server->options;
+    char name[16];
+    (void)snprintf(name, sizeof(name), "fcgi-%u", worker->number % 100000);
+    (void)pthread_setname_np(pthread_self(), name);
+
+    void *state = NULL;
+    struct err_buf why = {0};
+    enum app_err err = APP_OK;
+    if (options->worker_init)
+        err = options->worker_init(options->context, &state, &why);
+    if (join_start(server, err, &why))
+        take_connections(worker, state);
+    if (err == APP_OK && options->worker_release)
+        options->worker_release(options->context, state);
+
+    pthread_mutex_lock(&server->lock);
+    server->busy--;
+    pthread_cond_broadcast(&server->changed);
+    pthread_mutex_unlock(&server->lock);
+    return NULL;
+}
+
+/* --- Start --- */
+
+static enum app_err watch(int epoll_fd, int fd, uint32_t events)
+{
+    struct epoll_event event = {.events = events, .data.fd = fd};
+    return epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0 ? APP_OK : APP_INTERNAL;
+}
+
+static enum app_err worker_prepare(struct worker *worker)
+{
+    struct fcgi_server *server = worker->server;
+    worker->connection =
+        connection_new(&server->options, server->stop_fd, &server->last_warning_ns);
+    if (!worker->connection)
+        return APP_NO_MEMORY;
+    worker->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    if (worker->epoll_fd < 0)
+        return APP_INTERNAL;
+    /* Exclusive: a connection wakes one thread and not all of them. */
+    enum app_err err =
+        watch(worker->epoll_fd, server->options.listen_fd, EPOLLIN | (uint32_t)EPOLLEXCLUSIVE);
+    return err ? err : watch(worker->epoll_fd, server->stop_fd, EPOLLIN);
+}
+
+/*
+ * The library's write(2) takes an interruption for the end of the peer, and
+ * SIGPIPE must not end the process. SIGPROF stays open for the profiler.
+ */
+static enum app_err create_thread(struct worker *worker)
+{
+    sigset_t blocked, before;
+    sigemptyset(&blocked);
+    sigaddset(&blocked, SIGPIPE);
+    sigaddset(&blocked, SIGTERM);
+    sigaddset(&blocked, SIGINT);
+    sigaddset(&blocked, SIGUSR1);
+    sigaddset(&blocked, SIGHUP);
+    pthread_sigmask(SIG_BLOCK, &blocked, &before);
+    int status = pthread_create(&worker->thread, NULL, run, worker);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return status == 0 ? APP_OK : APP_NO_MEMORY;
+}
+
+static enum app_err add_worker(struct fcgi_server *server)
+{
+    struct worker *worker = &server->workers[server->created];
+    enum app_err err = worker_prepare(worker);
+    if (err)
+        return err;
+    pthread_mutex_lock(&server->lock);
+    server->starting++;
+    server->busy++;
+    pthread_mutex_unlock(&server->lock);
+    err = create_thread(worker);
+    if (err == APP_OK) {
+        server->created++;
+        return APP_OK;
+    }
+    pthread_mutex_lock(&server->lock);
+    server->starting--;
+    server->busy--;
+    pthread_mutex_unlock(&server->lock);
+    return err;
+}
+
+static void init_lock(struct fcgi_server *server)
+{
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_mutex_init(&server->lock, NULL);
+    pthread_cond_init(&server->changed, &attributes);
+    pthread_condattr_destroy(&attributes);
+}
+
+static struct fcgi_server *server_new(const struct fcgi_server_options *options)
+{
+    struct fcgi_server *server =
+        calloc(1, sizeof(*server) + options->workers * sizeof(server->workers[0]));
+    if (!server)
+        return NULL;
+    server->options = *options;
+    server->log = *options->log;
+    server->options.log = &server->log;
+    for (unsigned i = 0; i < options->workers; i++) {
+        server->workers[i].server = server;
+        server->workers[i].number = i;
+        server->workers[i].epoll_fd = -1;
+    }
+    init_lock(server);
+    server->stop_fd = eventfd(0, EFD_CLOEXEC);
+    return server;
+}
+
+/* All threads may look for connections without blocking in accept. */
+static enum app_err prepare_listener(struct fcgi_server *server, struct err_buf *why)
+{
+    int fd = server->options.listen_fd;
+    struct sockaddr_storage address = {0};
+    socklen_t len = sizeof(address);
+    int flags = fcntl(fd, F_GETFL);
+    if (flags < 0 || getsockname(fd, (struct sockaddr *)&address, &len) != 0 ||
+        fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0)
+        return err_set(why, APP_CONFIG, "the listening socket cannot be used: %s",
+                       strerrordesc_np(errno));
+    server->is_tcp = address.ss_family == AF_INET || address.ss_family == AF_INET6;
+    return APP_OK;
+}
+
+static enum app_err create_workers(struct fcgi_server *server)
+{
+    for (unsigned i = 0; i < server->options.workers; i++) {
+        enum app_err err = add_worker(server);
+        if (err)
+            return err;
+    }
+    return APP_OK;
+}
+
+/* Let the threads go on once they all are ready, or end when one failed. */
+static enum app_err finish_start(struct fcgi_server *server, struct err_buf *why)
+{
+    pthread_mutex_lock(&server->lock);
+    while (server->starting > 0)
+        pthread_cond_wait(&server->changed, &server->lock);
+    enum app_err err = server->start_err;
+    if (err == APP_OK) {
+        server->phase = PHASE_RUNNING;
+        pthread_cond_broadcast(&server->changed);
+    } else if (why) {
+        *why = server->start_why;
+    }
+    pthread_mutex_unlock(&server->lock);
+    return err;
+}
+
+enum app_err fcgi_server_start(const struct fcgi_server_options *options,
+                               struct fcgi_server **server, struct err_buf *why)
+{
+    assert(options->workers > 0 && options->handle);
+    struct fcgi_server *created = server_new(options);
+    if (!created)
+        return err_set(why, APP_NO_MEMORY, "%s", app_strerror(APP_NO_MEMORY));
+    enum app_err err = prepare_listener(created, why);
+    if (err)
+        goto out;
+    if (created->stop_fd < 0 || FCGX_Init() != 0) {
+        err = err_set(why, APP_INTERNAL, "the FastCGI library cannot be started");
+        goto out;
+    }
+    err = create_workers(created);
+    if (err)
+        err_set(why, err, "cannot start %u worker threads: %s", options->workers,
+                app_strerror(err));
+    else
+        err = finish_start(created, why);
+out:
+    if (err == APP_OK) {
+        *server = created;
+        return APP_OK;
+    }
+    (void)fcgi_server_stop(created, INT64_MAX / NS_PER_MS / 2);
+    fcgi_server_free(&created);
+    return err;
+}
+
+/* --- Stop --- */
+
+static unsigned wait_until_idle(struct fcgi_server *server, int64_t grace_ms)
+{
+    int64_t deadline = deadline_in_ms(grace_ms);
+    const struct timespec until = {deadline / NS_PER_S, deadline % NS_PER_S};
+    pthread_mutex_lock(&server->lock);
+    server->phase = PHASE_STOPPING;
+    pthread_cond_broadcast(&server->changed);
+    int status = 0;
+    while (server->busy > 0 && status != ETIMEDOUT)
+        status = pthread_cond_timedwait(&server->changed, &server->lock, &until);
+    unsigned busy = server->busy;
+    pthread_mutex_unlock(&server->lock);
+    return busy;
+}
+
+unsigned fcgi_server_stop(struct fcgi_server *server, int64_t grace_ms)
+{
+    uint64_t one = 1;
+    if (server->stop_fd >= 0 && write(server->stop_fd, &one, sizeof(one)) != sizeof(one))
+        log_error(&server->log, "The workers cannot be woken", NULL);
+    unsigned busy = wait_until_idle(server, grace_ms);
+    if (busy > 0)
+        return busy;
+    for (; server->created > 0; server->created--)
+        pthread_join(server->workers[server->created - 1].thread, NULL);
+    return 0;
+}
+
+void fcgi_server_free(struct fcgi_server **server)
+{
+    struct fcgi_server *freed = *server;
+    if (!freed)
+        return;
+    assert(freed->created == 0);
+    for (unsigned i = 0; i < freed->options.workers; i++) {
+        connection_free(&freed->workers[i].connection);
+        if (freed->workers[i].epoll_fd >= 0)
+            (void)close(freed->workers[i].epoll_fd);
+    }
+    if (freed->stop_fd >= 0)
+        (void)close(freed->stop_fd);
+    pthread_cond_destroy(&freed->changed);
+    pthread_mutex_destroy(&freed->lock);
+    free(freed);
+    *server = NULL;
+}

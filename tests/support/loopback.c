@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: MIT */
+/* Stands in for lib/fcgi/connection.c with the same two functions on memory. */
+#include "support/loopback.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include <cmocka.h>
+
+#include "lib/base/limits.h"
+
+enum { CAPTURE_MAX = 64 * 1024 * 1024 };
+
+static ptrdiff_t read_input(void *source, char *out, size_t size)
+{
+    struct loopback *loopback = source;
+    size_t len = size < loopback->input_len ? size : loopback->input_len;
+    if (loopback->input_step > 0 && len > loopback->input_step)
+        len = loopback->input_step;
+    if (len == 0)
+        return loopback->input_fails ? -1 : 0;
+    memcpy(out, loopback->input, len);
+    loopback->input += len;
+    loopback->input_len -= len;
+    return (ptrdiff_t)len;
+}
+
+static bool write_answer(void *sink, const char *head, size_t head_len, const struct iovec *pieces,
+                         size_t count)
+{
+    struct loopback *loopback = sink;
+    if (loopback->peer_gone)
+        return false;
+    loopback->writes++;
+    assert_int_equal(buf_append(&loopback->head, head, head_len), APP_OK);
+    for (size_t i = 0; i < count; i++)
+        assert_int_equal(buf_append(&loopback->body, pieces[i].iov_base, pieces[i].iov_len),
+                         APP_OK);
+    return true;
+}
+
+/* request_init takes what libfcgi gives it, strings that may be written to. */
+static char **copy_environment(const char *const *environment)
+{
+    size_t count = 0;
+    while (environment[count])
+        count++;
+    char **copy = calloc(count + 1, sizeof(*copy));
+    assert_non_null(copy);
+    for (size_t i = 0; i < count; i++) {
+        copy[i] = strdup(environment[i]);
+        assert_non_null(copy[i]);
+    }
+    return copy;
+}
+
+void loopback_init(struct loopback *loopback, const char *const *environment, const void *body,
+                   size_t len)
+{
+    *loopback = (struct loopback){.input = body, .input_len = len};
+    buf_init(&loopback->head, CAPTURE_MAX);
+    buf_init(&loopback->body, CAPTURE_MAX);
+    assert_int_equal(buf_append(&loopback->head, "", 0), APP_OK);
+    assert_int_equal(buf_append(&loopback->body, "", 0), APP_OK);
+    loopback->arena = arena_new(LIMIT_REQUEST_ARENA);
+    assert_non_null(loopback->arena);
+    loopback->sink.fd = -1;
+    loopback->sink.level = LOG_OFF;
+    loopback->log = (struct log){&loopback->sink, "test", NULL};
+
+    /* Freed before anybody looks, so that a pointer into it would be found out. */
+    char **copy = copy_environment(environment);
+    loopback->init_err = request_init(&loopback->request, loopback->arena, &loopback->log, copy,
+                                      (struct request_input){read_input, loopback});
+    for (size_t i = 0; copy[i]; i++)
+        free(copy[i]);
+    free(copy);
+    response_init(&loopback->response, &loopback->request,
+                  (struct response_output){write_answer, loopback});
+}
+
+void loopback_release(struct loopback *loopback)
+{
+    buf_release(&loopback->head);
+    buf_release(&loopback->body);
+    arena_free(&loopback->arena);
+}
+
+/* The next line of that name from `line` on, or NULL. */
+static const char *find_line(const char *line, const char *name)
+{
+    size_t len = strlen(name);
+    while (*line) {
+        if (strncasecmp(line, name, len) == 0 && line[len] == ':')
+            return line;
+        const char *newline = strchr(line, '\n');
+        line = newline ? newline + 1 : line + strlen(line);
+    }
+    return NULL;
+}
+
+const char *loopback_header(struct loopback *loopback, const char *name)
+{
+    const char *line = find_line(loopback->head.data, name);
+    if (!line)
+        return NULL;
+    const char *value = line + strlen(name) + 1;
+    value += strspn(value, " ");
+    size_t len = strcspn(value, "\r\n");
+    assert_true(len < sizeof(loopback->value));
+    memcpy(loopback->value, value, len);
+    loopback->value[len] = '\0';
+    return loopback->value;
+}
+
+unsigned loopback_header_count(const struct loopback *loopback, const char *name)
+{
+    unsigned count = 0;
+    const char *line = loopback->head.data;
+    while ((line = find_line(line, name))) {
+        count++;
+        line += strlen(name);
+    }
+    return count;
+}

@@ -1,0 +1,749 @@
+/* SPDX-License-Identifier: MIT */
+/* The refusals come first, since the bomb test looks at the process' peak of memory. */
+#include "lib/picture/picture.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "lib/base/clock.h"
+#include "lib/base/limits.h"
+#include "lib/picture/picture_private.h"
+#include "support/sample_picture.h"
+
+#define JUNK ((struct picture *)(uintptr_t)0x5a5a)
+
+static const char *const suffixes[] = {".jpg[Q=80]", ".png", ".webp", ".gif"};
+enum { SUFFIX_COUNT = sizeof(suffixes) / sizeof(suffixes[0]) };
+
+static enum app_err open_sample(const struct sample *sample, struct picture **picture,
+                                struct err_buf *why)
+{
+    return picture_open(sample->data, sample->len, deadline_in_ms(60000), picture, why);
+}
+
+/* Open, free the encoded bytes at once, and give the picture. */
+static struct picture *must_open(struct sample sample)
+{
+    struct err_buf why = {.text = ""};
+    struct picture *picture = JUNK;
+    if (open_sample(&sample, &picture, &why))
+        fail_msg("%s (%s)", why.text, why.detail);
+    sample_release(&sample);
+    return picture;
+}
+
+static void must_refuse(struct sample sample, enum app_err expected, const char *text)
+{
+    struct err_buf why = {.text = ""};
+    struct picture *picture = JUNK;
+    assert_int_equal(open_sample(&sample, &picture, &why), expected);
+    assert_ptr_equal(picture, JUNK);
+    if (!strstr(why.text, text))
+        fail_msg("\"%s\" does not say \"%s\"", why.text, text);
+    sample_release(&sample);
+}
+
+static int pixel(const struct picture *picture, int x, int y, int band)
+{
+    return sample_pixel(picture->image, x, y, band);
+}
+
+static void assert_near(int value, int expected, int tolerance)
+{
+    if (abs(value - expected) > tolerance)
+        fail_msg("%d is not %d within %d", value, expected, tolerance);
+}
+
+static void assert_pixel(const struct picture *picture, int x, int y, const int colour[3],
+                         int tolerance)
+{
+    for (int band = 0; band < 3; band++)
+        assert_near(pixel(picture, x, y, band), colour[band], tolerance);
+}
+
+static double cpu_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+    return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
+}
+
+static long peak_kilobytes(void)
+{
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    return usage.ru_maxrss;
+}
+
+/* --- Refused ------------------------------------------------------------------- */
+
+static void a_png_that_claims_too_many_pixels_is_refused_without_decoding(void **state)
+{
+    (void)state;
+    long memory = peak_kilobytes();
+    double cpu = cpu_ms();
+    must_refuse(sample_png_header(12000, 12000), APP_PICTURE_REFUSED,
+                "too many pixels: 12000 x 12000");
+    assert_true(cpu_ms() - cpu < 500);
+    assert_true(peak_kilobytes() - memory < 64 * 1024);
+}
+
+static void the_pixel_limit_itself_is_allowed(void **state)
+{
+    (void)state;
+    /* There are no pixels in these, so the first gets past the check and fails in the decoder. */
+    must_refuse(sample_png_header(10000, 5000), APP_PICTURE_REFUSED, "broken");
+    must_refuse(sample_png_header(10000, 5001), APP_PICTURE_REFUSED, "too many pixels");
+}
+
+static void a_side_longer_than_jpeg_can_hold_is_refused(void **state)
+{
+    (void)state;
+    must_refuse(sample_png_header(LIMIT_PICTURE_SIDE, 1), APP_PICTURE_REFUSED, "broken");
+    must_refuse(sample_png_header(LIMIT_PICTURE_SIDE + 1, 1), APP_PICTURE_REFUSED, "too wide");
+    must_refuse(sample_png_header(1, LIMIT_PICTURE_SIDE + 1), APP_PICTURE_REFUSED, "too high");
+}
+
+static void what_is_not_one_of_four_formats_is_not_a_picture(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *bytes;
+        size_t len;
+    } cases[] = {
+        {"", 0},
+        {"hello, world", 12},
+        {"<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"9\" height=\"9\"/>", 63},
+        {"<?xml version=\"1.0\"?><svg/>", 27},
+        {"%PDF-1.7\n", 9},
+        {"II*\0\x08\0\0\0\0\0\0\0", 12},
+        {"MM\0*\0\0\0\x08\0\0\0\0", 12},
+        {"\0\0\0\x18"
+         "ftypheic\0\0\0\0",
+         16},
+        {"\0\0\0\x18"
+         "ftypavif\0\0\0\0",
+         16},
+        {"BM\x36\0\0\0\0\0\0\0\x36\0", 12},
+        {"\xff\x0a\0\0", 4},
+        {"P6 1 1 255\nabc", 14},
+        {"RIFF\x24\0\0\0WAVEfmt ", 16},
+        {"RIFF\x24\0\0\0WEBP", 12},
+        {"GIF88a\x01\0\x01\0", 10},
+        {"\x89PNG\r\n\x1a", 7},
+        {"\xff\xd8", 2},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct sample sample = {malloc(cases[i].len + 1), cases[i].len};
+        assert_non_null(sample.data);
+        memcpy(sample.data, cases[i].bytes, cases[i].len);
+        must_refuse(sample, APP_NOT_A_PICTURE, "JPEG, PNG, WebP, GIF");
+    }
+}
+
+static void garbage_after_a_magic_is_a_broken_picture(void **state)
+{
+    (void)state;
+    static const char *const magics[] = {"\xff\xd8\xff\xe0", "\x89PNG\r\n\x1a\n", "GIF89a",
+                                         "RIFF....WEBPVP8 ", "RIFF....WEBPVP8X"};
+    unsigned seed = 1;
+    for (size_t i = 0; i < sizeof(magics) / sizeof(magics[0]); i++) {
+        size_t magic_len = strlen(magics[i]);
+        struct sample sample = {malloc(5000), 5000};
+        assert_non_null(sample.data);
+        for (size_t k = 0; k < sample.len; k++)
+            sample.data[k] = (unsigned char)rand_r(&seed);
+        memcpy(sample.data, magics[i], magic_len);
+        must_refuse(sample_cut(&sample, magic_len), APP_PICTURE_REFUSED, "broken");
+        must_refuse(sample, APP_PICTURE_REFUSED, "");
+    }
+}
+
+static void a_cut_picture_is_refused_wherever_it_is_cut(void **state)
+{
+    (void)state;
+    /* The end marks that every viewer can do without. */
+    enum { SPARE = 24, MAGIC = 16, STEPS = 60 };
+    for (size_t i = 0; i < SUFFIX_COUNT; i++) {
+        struct sample whole = sample_encode(sample_photo(150, 100), suffixes[i]);
+        for (size_t step = 0; step < STEPS; step++) {
+            size_t len = MAGIC + (whole.len - SPARE - MAGIC) * step / (STEPS - 1);
+            must_refuse(sample_cut(&whole, len), APP_PICTURE_REFUSED, "broken");
+        }
+        sample_release(&whole);
+    }
+}
+
+static void damaged_pictures_are_opened_or_refused_but_do_no_harm(void **state)
+{
+    (void)state;
+    unsigned seed = 7;
+    for (size_t i = 0; i < SUFFIX_COUNT; i++) {
+        struct sample whole = sample_encode(sample_add_metadata(sample_photo(40, 30)), suffixes[i]);
+        for (int round = 0; round < 200; round++) {
+            struct sample damaged = sample_cut(&whole, whole.len);
+            for (int k = 0; k < 4; k++)
+                damaged.data[(size_t)rand_r(&seed) % damaged.len] = (unsigned char)rand_r(&seed);
+            struct picture *picture = NULL;
+            struct err_buf why = {.text = ""};
+            enum app_err err = open_sample(&damaged, &picture, &why);
+            assert_true(err == APP_OK || err == APP_PICTURE_REFUSED || err == APP_NOT_A_PICTURE);
+            assert_true(err == APP_OK || why.text[0]);
+            picture_free(&picture);
+            sample_release(&damaged);
+        }
+        sample_release(&whole);
+    }
+}
+
+static void nothing_is_printed_about_broken_pictures(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/test_picture.XXXXXX";
+    int file = mkstemp(path);
+    assert_true(file >= 0);
+    unlink(path);
+    fflush(stderr);
+    int saved = dup(STDERR_FILENO);
+    dup2(file, STDERR_FILENO);
+    for (size_t i = 0; i < SUFFIX_COUNT; i++) {
+        struct sample whole = sample_encode(sample_photo(60, 60), suffixes[i]);
+        struct err_buf why;
+        struct picture *picture = NULL;
+        struct sample cut = sample_cut(&whole, whole.len / 2);
+        (void)open_sample(&cut, &picture, &why);
+        whole.data[whole.len / 2] ^= 0x55;
+        (void)open_sample(&whole, &picture, &why);
+        picture_free(&picture);
+        sample_release(&cut);
+        sample_release(&whole);
+    }
+    fflush(stderr);
+    dup2(saved, STDERR_FILENO);
+    close(saved);
+    assert_int_equal(lseek(file, 0, SEEK_END), 0);
+    close(file);
+}
+
+static void the_decoders_words_go_to_the_log_and_not_to_the_client(void **state)
+{
+    (void)state;
+    struct sample whole = sample_encode(sample_photo(100, 100), ".png");
+    struct sample cut = sample_cut(&whole, whole.len / 2);
+    struct err_buf why = {.text = ""};
+    struct picture *picture = JUNK;
+    assert_int_equal(open_sample(&cut, &picture, &why), APP_PICTURE_REFUSED);
+    assert_string_equal(why.text, "the picture is broken or cut short");
+    assert_non_null(strstr(why.detail, "png"));
+    assert_string_equal(vips_error_buffer(), "");
+    sample_release(&cut);
+    sample_release(&whole);
+}
+
+/* --- Deadlines --------------------------------------------------------------------- */
+
+static void a_deadline_in_the_past_refuses_at_once(void **state)
+{
+    (void)state;
+    struct sample sample = sample_encode(sample_photo(8, 8), ".png");
+    struct err_buf why = {.text = ""};
+    struct picture *picture = JUNK;
+    assert_int_equal(picture_open(sample.data, sample.len, clock_now_ns(), &picture, &why),
+                     APP_PICTURE_REFUSED);
+    assert_string_equal(why.text, "the picture takes too long to process");
+    assert_ptr_equal(picture, JUNK);
+    sample_release(&sample);
+}
+
+/* Whether opening stops at a deadline of `ms` and saves at least half of the work. */
+static void assert_stops_early(const struct sample *sample, int64_t ms)
+{
+    struct err_buf why = {.text = ""};
+    struct picture *picture = NULL;
+    double begin = cpu_ms();
+    assert_int_equal(open_sample(sample, &picture, &why), APP_OK);
+    double whole = cpu_ms() - begin;
+    picture_free(&picture);
+
+    picture = JUNK;
+    begin = cpu_ms();
+    assert_int_equal(picture_open(sample->data, sample->len, deadline_in_ms(ms), &picture, &why),
+                     APP_PICTURE_REFUSED);
+    assert_string_equal(why.text, "the picture takes too long to process");
+    assert_ptr_equal(picture, JUNK);
+    if (cpu_ms() - begin > whole / 2)
+        fail_msg("stopping took %.0f ms, opening %.0f ms", cpu_ms() - begin, whole);
+}
+
+static void decoding_stops_at_the_deadline(void **state)
+{
+    (void)state;
+    static const double grey[] = {90, 90, 90};
+    struct sample sample =
+        sample_encode(sample_plain(6000, 6000, 3, grey), ".png[compression=1,filter=8]");
+    assert_stops_early(&sample, 5);
+    sample_release(&sample);
+}
+
+/* Where `marker` is at or after `from`. */
+static size_t find_marker(const struct sample *jpeg, size_t from, unsigned char marker)
+{
+    for (size_t i = from; i + 1 < jpeg->len; i++) {
+        if (jpeg->data[i] == 0xff && jpeg->data[i + 1] == marker)
+            return i;
+    }
+    fail_msg("no marker %02x", marker);
+    return 0;
+}
+
+/* One AC table with one code, 0: "the next 16384 blocks, and as many as 14 bits say, are empty". */
+static const unsigned char run_table[] = {0xff, 0xc4, 0, 20, 0x10, 1, 0, 0, 0, 0, 0,
+                                          0,    0,    0, 0,  0,    0, 0, 0, 0, 0, 0xe0};
+/* That code with 14866, eight times: the 250000 blocks of 4000 x 4000 pixels. */
+static const unsigned char empty_scan[] = {0x74, 0x24, 0xe8, 0x49, 0xd0, 0x93, 0xa1, 0x27,
+                                           0x42, 0x4e, 0x84, 0x9d, 0x09, 0x3a, 0x12};
+
+/*
+ * A progressive grey JPEG whose scans bring each coefficient bit by bit (ITU-T
+ * T.81, annex G). Not a byte of it is wrong, and each scan of 25 bytes visits all blocks.
+ */
+static struct sample make_many_scans(void)
+{
+    enum { COEFFICIENTS = 63, BITS = 14, START = 10, SIZE = 4000 };
+    static const double grey[] = {90};
+    struct sample once = sample_encode(sample_plain(SIZE, SIZE, 1, grey), ".jpg[interlace]");
+    size_t len = find_marker(&once, find_marker(&once, 0, 0xda), 0xc4);
+    struct sample many = {
+        malloc(len + sizeof(run_table) + COEFFICIENTS * BITS * (START + sizeof(empty_scan)) + 2),
+        0};
+    assert_non_null(many.data);
+    memcpy(many.data, once.data, len);
+    memcpy(many.data + len, run_table, sizeof(run_table));
+    len += sizeof(run_table);
+    for (int scan = 0; scan < COEFFICIENTS * BITS; scan++) {
+        int coefficient = 1 + scan / BITS, low = BITS - 1 - scan % BITS;
+        int high = low == BITS - 1 ? 0 : low + 1;
+        unsigned char start[START] = {0xff, 0xda, 0, 8, 1, 1, 0};
+        start[7] = start[8] = (unsigned char)coefficient;
+        start[9] = (unsigned char)(high << 4 | low);
+        memcpy(many.data + len, start, START);
+        memcpy(many.data + len + START, empty_scan, sizeof(empty_scan));
+        len += START + sizeof(empty_scan);
+    }
+    memcpy(many.data + len, "\xff\xd9", 2);
+    many.len = len + 2;
+    sample_release(&once);
+    return many;
+}
+
+/* No pixel comes before the last scan is read, so this is stopped in the reading. */
+static void a_jpeg_of_many_scans_stops_at_the_deadline(void **state)
+{
+    (void)state;
+    struct sample many = make_many_scans();
+    assert_stops_early(&many, 50);
+    sample_release(&many);
+}
+
+/* --- Pixels ------------------------------------------------------------------------- */
+
+static void every_format_comes_out_as_srgb(void **state)
+{
+    (void)state;
+    static const double colour[] = {200, 60, 30};
+    static const int expected[] = {200, 60, 30};
+    static const char *const all[] = {
+        ".jpg[Q=95]",    ".jpg[Q=95,interlace]", ".png",        ".png[interlace]",
+        ".png[palette]", ".webp[lossless]",      ".webp[Q=95]", ".gif"};
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+        struct picture *picture = must_open(sample_encode(sample_plain(33, 21, 3, colour), all[i]));
+        assert_int_equal(picture_width(picture), 33);
+        assert_int_equal(picture_height(picture), 21);
+        assert_int_equal(vips_image_get_interpretation(picture->image), VIPS_INTERPRETATION_sRGB);
+        assert_int_equal(vips_image_get_format(picture->image), VIPS_FORMAT_UCHAR);
+        assert_pixel(picture, 16, 10, expected, 4);
+        picture_free(&picture);
+        assert_null(picture);
+        picture_free(&picture);
+    }
+}
+
+static void grey_pictures_become_three_equal_bands(void **state)
+{
+    (void)state;
+    static const double grey[] = {77};
+    static const int expected[] = {77, 77, 77};
+    static const char *const all[] = {".jpg", ".png"};
+    for (size_t i = 0; i < 2; i++) {
+        struct picture *picture = must_open(sample_encode(sample_plain(9, 9, 1, grey), all[i]));
+        assert_false(picture_has_alpha(picture));
+        assert_int_equal(vips_image_get_bands(picture->image), 3);
+        assert_pixel(picture, 4, 4, expected, 1);
+        picture_free(&picture);
+    }
+}
+
+static void alpha_is_kept_beside_grey_and_colour(void **state)
+{
+    (void)state;
+    static const double grey[] = {77, 130}, colour[] = {10, 200, 90, 130};
+    static const int grey_expected[] = {77, 77, 77}, colour_expected[] = {10, 200, 90};
+    struct picture *picture = must_open(sample_encode(sample_plain(9, 9, 2, grey), ".png"));
+    assert_true(picture_has_alpha(picture));
+    assert_pixel(picture, 4, 4, grey_expected, 1);
+    assert_int_equal(pixel(picture, 4, 4, 3), 130);
+    picture_free(&picture);
+
+    picture = must_open(sample_encode(sample_plain(9, 9, 4, colour), ".webp[lossless]"));
+    assert_true(picture_has_alpha(picture));
+    assert_pixel(picture, 4, 4, colour_expected, 1);
+    assert_int_equal(pixel(picture, 4, 4, 3), 130);
+    picture_free(&picture);
+}
+
+/* A 16-bit copy of an 8-bit image; takes it over. */
+static VipsImage *widen(VipsImage *image)
+{
+    VipsImage *shifted, *wide, *named;
+    assert_int_equal(vips_linear1(image, &shifted, 257.0, 0.0, NULL), 0);
+    assert_int_equal(vips_cast_ushort(shifted, &wide, NULL), 0);
+    VipsInterpretation interpretation =
+        vips_image_get_bands(image) < 3 ? VIPS_INTERPRETATION_GREY16 : VIPS_INTERPRETATION_RGB16;
+    assert_int_equal(vips_copy(wide, &named, "interpretation", interpretation, NULL), 0);
+    g_object_unref(image);
+    g_object_unref(shifted);
+    g_object_unref(wide);
+    return named;
+}
+
+static void sixteen_bits_become_eight_alpha_included(void **state)
+{
+    (void)state;
+    static const double colours[] = {10, 200, 90, 130};
+    static const int colour_expected[] = {10, 200, 90}, grey_expected[] = {10, 10, 10};
+    for (int bands = 1; bands <= 4; bands++) {
+        struct picture *picture =
+            must_open(sample_encode(widen(sample_plain(9, 9, bands, colours)), ".png"));
+        assert_int_equal(vips_image_get_format(picture->image), VIPS_FORMAT_UCHAR);
+        assert_int_equal(picture_has_alpha(picture), bands == 2 || bands == 4);
+        assert_pixel(picture, 4, 4, bands < 3 ? grey_expected : colour_expected, 1);
+        if (picture_has_alpha(picture))
+            assert_near(pixel(picture, 4, 4, 3), (int)colours[bands - 1], 1);
+        picture_free(&picture);
+    }
+}
+
+static void a_cmyk_jpeg_is_converted(void **state)
+{
+    (void)state;
+    static const double inks[2][4] = {{0, 0, 0, 0}, {0, 230, 230, 0}};
+    static const int expected[2][3] = {{255, 255, 255}, {225, 50, 45}};
+    for (size_t i = 0; i < 2; i++) {
+        VipsImage *plain = sample_plain(16, 16, 4, inks[i]), *cmyk;
+        assert_int_equal(vips_copy(plain, &cmyk, "interpretation", VIPS_INTERPRETATION_CMYK, NULL),
+                         0);
+        g_object_unref(plain);
+        struct picture *picture = must_open(sample_encode(cmyk, ".jpg[Q=98]"));
+        assert_false(picture_has_alpha(picture));
+        assert_pixel(picture, 8, 8, expected[i], 30);
+        picture_free(&picture);
+    }
+}
+
+static VipsImage *with_profile(VipsImage *image, const void *profile, size_t len)
+{
+    VipsImage *copy;
+    assert_int_equal(vips_copy(image, &copy, NULL), 0);
+    vips_image_set_blob_copy(copy, VIPS_META_ICC_NAME, profile, len);
+    g_object_unref(image);
+    return copy;
+}
+
+static struct picture *open_with_builtin_profile(const char *name, const double *colour)
+{
+    VipsBlob *blob;
+    size_t len;
+    assert_int_equal(vips_profile_load(name, &blob, NULL), 0);
+    const void *profile = vips_blob_get(blob, &len);
+    VipsImage *image = with_profile(sample_plain(9, 9, 3, colour), profile, len);
+    vips_area_unref(VIPS_AREA(blob));
+    return must_open(sample_encode(image, ".png"));
+}
+
+static void a_colour_profile_is_applied(void **state)
+{
+    (void)state;
+    static const double colour[] = {180, 100, 80};
+    struct picture *picture = open_with_builtin_profile("p3", colour);
+    /* A wide space's red is redder than sRGB's of the same number. */
+    assert_true(pixel(picture, 4, 4, 0) > 185);
+    assert_true(pixel(picture, 4, 4, 1) < 99);
+    picture_free(&picture);
+
+    static const int same[] = {180, 100, 80};
+    picture = open_with_builtin_profile("srgb", colour);
+    assert_pixel(picture, 4, 4, same, 1);
+    picture_free(&picture);
+}
+
+static void a_profile_that_is_none_is_ignored(void **state)
+{
+    (void)state;
+    static const double colour[] = {180, 100, 80};
+    static const int same[] = {180, 100, 80};
+    unsigned char junk[300];
+    memset(junk, 0x42, sizeof(junk));
+    VipsImage *image = with_profile(sample_plain(16, 16, 3, colour), junk, sizeof(junk));
+    struct picture *picture = must_open(sample_encode(image, ".jpg[Q=98]"));
+    assert_pixel(picture, 8, 8, same, 3);
+    assert_string_equal(vips_error_buffer(), "");
+    picture_free(&picture);
+}
+
+static void exif_orientation_turns_the_picture_upright(void **state)
+{
+    (void)state;
+    static const double dark[] = {10, 10, 10}, light[] = {240, 240, 240};
+    /* The stored picture is dark with a light left edge; where that edge must be afterwards. */
+    static const struct {
+        int orientation, width, height, light_x, light_y;
+    } cases[] = {{1, 64, 32, 2, 16},
+                 {3, 64, 32, 61, 16},
+                 {6, 32, 64, 16, 2},
+                 {8, 32, 64, 16, 61},
+                 {2, 64, 32, 61, 16}};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        VipsImage *base = sample_plain(64, 32, 3, dark), *edge = sample_plain(16, 32, 3, light);
+        VipsImage *joined;
+        assert_int_equal(vips_insert(base, edge, &joined, 0, 0, NULL), 0);
+        vips_image_set_int(joined, VIPS_META_ORIENTATION, cases[i].orientation);
+        g_object_unref(base);
+        g_object_unref(edge);
+        struct picture *picture = must_open(sample_encode(joined, ".jpg[Q=95]"));
+        assert_int_equal(picture_width(picture), cases[i].width);
+        assert_int_equal(picture_height(picture), cases[i].height);
+        assert_near(pixel(picture, cases[i].light_x, cases[i].light_y, 0), 240, 12);
+        assert_near(pixel(picture, cases[i].width - 1 - cases[i].light_x,
+                          cases[i].height - 1 - cases[i].light_y, 0),
+                    10, 12);
+        picture_free(&picture);
+    }
+}
+
+static void only_the_first_frame_of_an_animation_is_taken(void **state)
+{
+    (void)state;
+    static const double first[] = {200, 30, 30}, second[] = {30, 30, 200};
+    static const int expected[] = {200, 30, 30};
+    static const char *const all[] = {".gif", ".webp[lossless]"};
+    for (size_t i = 0; i < 2; i++) {
+        VipsImage *frames[] = {sample_plain(20, 10, 3, first), sample_plain(20, 10, 3, second)};
+        VipsImage *strip;
+        assert_int_equal(vips_arrayjoin(frames, &strip, 2, "across", 1, NULL), 0);
+        vips_image_set_int(strip, VIPS_META_PAGE_HEIGHT, 10);
+        g_object_unref(frames[0]);
+        g_object_unref(frames[1]);
+        struct picture *picture = must_open(sample_encode(strip, all[i]));
+        assert_int_equal(picture_height(picture), 10);
+        assert_pixel(picture, 10, 5, expected, 6);
+        picture_free(&picture);
+    }
+}
+
+static void metadata_ends_here(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < SUFFIX_COUNT; i++) {
+        struct picture *picture =
+            must_open(sample_encode(sample_add_metadata(sample_photo(20, 20)), suffixes[i]));
+        gchar **names = vips_image_get_fields(picture->image);
+        for (gchar **name = names; *name; name++) {
+            assert_false(g_str_has_prefix(*name, "exif"));
+            assert_false(g_str_has_prefix(*name, "png-comment"));
+            assert_string_not_equal(*name, VIPS_META_XMP_NAME);
+            assert_string_not_equal(*name, VIPS_META_ICC_NAME);
+        }
+        g_strfreev(names);
+        picture_free(&picture);
+    }
+}
+
+/* --- Grey ---------------------------------------------------------------------------- */
+
+struct grey {
+    unsigned char *pixels;
+    int width, height;
+    double scale;
+};
+
+static struct grey must_grey(struct sample sample, int max_side)
+{
+    struct picture *picture = must_open(sample);
+    struct grey grey = {NULL, -1, -1, -1.0};
+    struct err_buf why = {.text = ""};
+    if (picture_to_grey(picture, max_side, &grey.pixels, &grey.width, &grey.height, &grey.scale,
+                        &why))
+        fail_msg("%s (%s)", why.text, why.detail);
+    picture_free(&picture);
+    return grey;
+}
+
+static void grey_is_reduced_to_the_largest_side_and_never_enlarged(void **state)
+{
+    (void)state;
+    static const double colour[] = {255, 0, 0};
+    static const struct {
+        int width, height, max_side, grey_width, grey_height;
+    } cases[] = {{100, 60, 100, 100, 60}, {100, 60, 101, 100, 60}, {100, 60, 99, 99, 59},
+                 {100, 60, 50, 50, 30},   {60, 100, 50, 30, 50},   {1000, 1, 10, 10, 1},
+                 {1, 1000, 10, 1, 10},    {1, 1, 1, 1, 1},         {500, 300, 1, 1, 1}};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct grey grey = must_grey(
+            sample_encode(sample_plain(cases[i].width, cases[i].height, 3, colour), ".png"),
+            cases[i].max_side);
+        assert_int_equal(grey.width, cases[i].grey_width);
+        assert_int_equal(grey.height, cases[i].grey_height);
+        double longer = MAX(cases[i].width, cases[i].height);
+        assert_true(fabs(grey.scale - MAX(1.0, longer / cases[i].max_side)) < 1e-9);
+        assert_near(grey.pixels[grey.width * grey.height - 1], 76, 3);
+        free(grey.pixels);
+    }
+}
+
+static void transparent_parts_are_white_in_grey(void **state)
+{
+    (void)state;
+    static const double hidden[] = {0, 0, 0, 0}, half[] = {0, 0, 0, 128};
+    struct grey grey = must_grey(sample_encode(sample_plain(8, 8, 4, hidden), ".png"), 100);
+    assert_int_equal(grey.pixels[9], 255);
+    free(grey.pixels);
+    grey = must_grey(sample_encode(sample_plain(8, 8, 4, half), ".png"), 4);
+    assert_near(grey.pixels[5], 127, 1);
+    free(grey.pixels);
+}
+
+static void reducing_averages_areas(void **state)
+{
+    (void)state;
+    VipsImage *lines, *bytes;
+    assert_int_equal(vips_grey(&lines, 512, 512, "uchar", TRUE, NULL), 0);
+    assert_int_equal(vips_linear1(lines, &bytes, 1.0, 0.0, "uchar", TRUE, NULL), 0);
+    g_object_unref(lines);
+    struct grey grey = must_grey(sample_encode(bytes, ".png"), 16);
+    for (int x = 1; x < 15; x++)
+        assert_near(grey.pixels[8 * 16 + x], (int)((x + 0.5) * 16), 3);
+    free(grey.pixels);
+}
+
+static void grey_knows_the_deadline_of_the_picture(void **state)
+{
+    (void)state;
+    struct picture *picture = must_open(sample_encode(sample_photo(2000, 2000), ".jpg"));
+    picture->deadline_ns = clock_now_ns();
+    unsigned char *pixels = (unsigned char *)JUNK;
+    int width = -1, height = -1;
+    double scale = -1.0;
+    struct err_buf why = {.text = ""};
+    assert_int_equal(picture_to_grey(picture, 1900, &pixels, &width, &height, &scale, &why),
+                     APP_PICTURE_REFUSED);
+    assert_string_equal(why.text, "the picture takes too long to process");
+    assert_ptr_equal(pixels, JUNK);
+    assert_int_equal(width, -1);
+    picture_free(&picture);
+}
+
+/* --- Threads ---------------------------------------------------------------------------- */
+
+static void *open_in_a_thread(void *data)
+{
+    const struct sample *sample = data;
+    uintptr_t wrong = 0;
+    for (int i = 0; i < 5; i++) {
+        struct picture *picture = NULL;
+        struct err_buf why;
+        if (open_sample(sample, &picture, &why) || picture_width(picture) != 300)
+            wrong++;
+        picture_free(&picture);
+        if (picture_open(sample->data, sample->len / 2, deadline_in_ms(60000), &picture, &why) !=
+            APP_PICTURE_REFUSED)
+            wrong++;
+    }
+    picture_thread_release();
+    return (void *)wrong;
+}
+
+static void several_threads_open_pictures_at_once(void **state)
+{
+    (void)state;
+    enum { THREADS = 4 };
+    struct sample samples[THREADS];
+    pthread_t threads[THREADS];
+    for (size_t i = 0; i < THREADS; i++)
+        samples[i] = sample_encode(sample_photo(300, 200), suffixes[i]);
+    for (size_t i = 0; i < THREADS; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, open_in_a_thread, &samples[i]), 0);
+    for (size_t i = 0; i < THREADS; i++) {
+        void *wrong = (void *)1;
+        pthread_join(threads[i], &wrong);
+        assert_null(wrong);
+        sample_release(&samples[i]);
+    }
+}
+
+static int start(void **state)
+{
+    (void)state;
+    struct err_buf why = {.text = ""};
+    return picture_library_init("test_picture", &why) ? -1 : 0;
+}
+
+static int stop(void **state)
+{
+    (void)state;
+    picture_library_release();
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_png_that_claims_too_many_pixels_is_refused_without_decoding),
+        cmocka_unit_test(the_pixel_limit_itself_is_allowed),
+        cmocka_unit_test(a_side_longer_than_jpeg_can_hold_is_refused),
+        cmocka_unit_test(what_is_not_one_of_four_formats_is_not_a_picture),
+        cmocka_unit_test(garbage_after_a_magic_is_a_broken_picture),
+        cmocka_unit_test(a_cut_picture_is_refused_wherever_it_is_cut),
+        cmocka_unit_test(damaged_pictures_are_opened_or_refused_but_do_no_harm),
+        cmocka_unit_test(nothing_is_printed_about_broken_pictures),
+        cmocka_unit_test(the_decoders_words_go_to_the_log_and_not_to_the_client),
+        cmocka_unit_test(a_deadline_in_the_past_refuses_at_once),
+        cmocka_unit_test(decoding_stops_at_the_deadline),
+        cmocka_unit_test(a_jpeg_of_many_scans_stops_at_the_deadline),
+        cmocka_unit_test(every_format_comes_out_as_srgb),
+        cmocka_unit_test(grey_pictures_become_three_equal_bands),
+        cmocka_unit_test(alpha_is_kept_beside_grey_and_colour),
+        cmocka_unit_test(sixteen_bits_become_eight_alpha_included),
+        cmocka_unit_test(a_cmyk_jpeg_is_converted),
+        cmocka_unit_test(a_colour_profile_is_applied),
+        cmocka_unit_test(a_profile_that_is_none_is_ignored),
+        cmocka_unit_test(exif_orientation_turns_the_picture_upright),
+        cmocka_unit_test(only_the_first_frame_of_an_animation_is_taken),
+        cmocka_unit_test(metadata_ends_here),
+        cmocka_unit_test(grey_is_reduced_to_the_largest_side_and_never_enlarged),
+        cmocka_unit_test(transparent_parts_are_white_in_grey),
+        cmocka_unit_test(reducing_averages_areas),
+        cmocka_unit_test(grey_knows_the_deadline_of_the_picture),
+        cmocka_unit_test(several_threads_open_pictures_at_once),
+    };
+    return cmocka_run_group_tests(tests, start, stop);
+}
