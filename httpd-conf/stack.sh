@@ -10,8 +10,9 @@
 #   stack.sh pids    what runs now, a name=pid a line
 #
 # From the environment: PORT (8080), WEB (lighttpd), API_PROCESSES (1), BUILD (the
-# programs' directory, build/release); CACHE_ADDRESS or FACEBOX when there is a
-# cache or a FaceBox already; and every setting of the three programs.
+# programs' directory, build/release), START_SECONDS (20: how long a start may take);
+# CACHE_ADDRESS or FACEBOX when there is a cache or a FaceBox already; and every
+# setting of the three programs.
 #
 # What a stack leaves behind is in build/run/PORT/: the files pids and *.log, and the
 # cache's pictures, which the next start finds again.
@@ -25,7 +26,6 @@ LC_ALL=C
 export LC_ALL
 PATH=$PATH:/usr/sbin:/sbin
 
-readonly START_SECONDS=20
 readonly STOP_SECONDS=15
 
 root=$(cd "$(dirname "$0")/.." && pwd -P)
@@ -33,6 +33,7 @@ PORT=${PORT:-8080}
 WEB=${WEB:-lighttpd}
 API_PROCESSES=${API_PROCESSES:-1}
 BUILD=${BUILD:-build/release}
+START_SECONDS=${START_SECONDS:-20}
 base=http://127.0.0.1:$PORT
 
 say() {
@@ -56,6 +57,7 @@ is_number() { # text least most
 check_settings() {
     is_number "$PORT" 1 65535 || die "PORT=$PORT: must be a port from 1 to 65535"
     is_number "$API_PROCESSES" 1 64 || die "API_PROCESSES=$API_PROCESSES: must be from 1 to 64"
+    is_number "$START_SECONDS" 1 600 || die "START_SECONDS=$START_SECONDS: must be from 1 to 600"
     [ "$WEB" = lighttpd ] || die "WEB=$WEB: must be lighttpd"
     case $root in
     *[[:space:]\"\$\\]*) die "$root: lighttpd cannot start a program from a path with blanks, quotes, \$ or \\" ;;
@@ -155,9 +157,11 @@ port_is_taken() { # port
         /proc/net/tcp /proc/net/tcp6 2>/dev/null
 }
 
+# With SIGCONT behind it, for one that is stopped takes no signal but SIGKILL.
 signal_all() { # signal name
     for pid in $(pids_of "$2"); do
         kill -s "$1" "$pid" 2>/dev/null
+        kill -s CONT "$pid" 2>/dev/null
     done
 }
 

@@ -94,7 +94,8 @@ static int member(const json_t *rect, const char *name)
 static size_t detect(const struct scene *scene, const struct buf *picture,
                      struct face faces[FACES_MAX])
 {
-    static const char *const headers[] = {"Content-Type: multipart/form-data; boundary=X", NULL};
+    static const char *const headers[] = {"Content-Type: multipart/form-data; boundary=faces",
+                                          NULL};
     struct buf body;
     struct http_reply reply;
     char box[128];
@@ -102,11 +103,12 @@ static size_t detect(const struct scene *scene, const struct buf *picture,
     assert_true(stack_setting(&scene->stack, "api", "FACEBOX", box, sizeof(box)));
     (void)snprintf(url, sizeof(url), "%s/facebox/check", box);
     buf_init(&body, picture->len + 1024);
-    assert_int_equal(buf_append_str(&body, "--X\r\nContent-Disposition: form-data; name=\"file\"; "
-                                           "filename=\"image.dat\"\r\n\r\n"),
+    assert_int_equal(buf_append_str(&body,
+                                    "--faces\r\nContent-Disposition: form-data; name=\"file\"; "
+                                    "filename=\"image.dat\"\r\n\r\n"),
                      APP_OK);
     assert_int_equal(buf_append(&body, picture->data, picture->len), APP_OK);
-    assert_int_equal(buf_append_str(&body, "\r\n--X--\r\n"), APP_OK);
+    assert_int_equal(buf_append_str(&body, "\r\n--faces--\r\n"), APP_OK);
     assert_true(http_perform(
         &(struct http_call){
             .url = url, .headers = headers, .body = body.data, .body_len = body.len},

@@ -16,6 +16,7 @@ enum {
     CACHE_TIMEOUT_MS = 1000,
     FACEBOX_TIMEOUT_MS = 1500,
     MARGIN_MS = 800,      /* of a busy machine */
+    SIGNAL_MS = 100,      /* until a signal has reached every thread */
     BACK_MS = 2000,       /* service after an upstream's return */
     HEALTH_KEPT_MS = 1000 /* an upstream's answer is believed for so long */
 };
@@ -90,6 +91,20 @@ static void signal_upstream(const struct scene *scene, const char *name, int sig
     pid_t pid = stack_pid(&scene->stack, name);
     assert_true(pid > 0);
     assert_int_equal(kill(pid, signal_number), 0);
+    sleep_ms(SIGNAL_MS);
+}
+
+/* After a test that failed in the middle. */
+static int let_all_go_on(void **state)
+{
+    const struct scene *scene = *state;
+    pid_t cache = stack_pid(&scene->stack, "cache");
+    pid_t facebox = stack_pid(&scene->stack, "facebox");
+    if (cache > 0)
+        (void)kill(cache, SIGCONT);
+    if (facebox > 0)
+        (void)kill(facebox, SIGCONT);
+    return 0;
 }
 
 /* POST until it is 200, for BACK_MS at most. */
@@ -255,8 +270,10 @@ int main(void)
         cmocka_unit_test(a_cache_that_was_killed_is_named_and_used_again_when_it_is_back),
         cmocka_unit_test(a_cache_that_was_away_for_long_is_used_as_soon_as_it_is_back),
         cmocka_unit_test(a_facebox_that_was_killed_is_named_and_used_again_when_it_is_back),
-        cmocka_unit_test(a_cache_that_hangs_is_a_gateway_timeout_until_it_goes_on),
-        cmocka_unit_test(a_facebox_that_hangs_is_a_gateway_timeout_and_holds_up_nobody_else),
+        cmocka_unit_test_teardown(a_cache_that_hangs_is_a_gateway_timeout_until_it_goes_on,
+                                  let_all_go_on),
+        cmocka_unit_test_teardown(
+            a_facebox_that_hangs_is_a_gateway_timeout_and_holds_up_nobody_else, let_all_go_on),
         cmocka_unit_test(a_picture_that_could_not_be_stored_is_fetched_anew_the_next_time),
     };
     return cmocka_run_group_tests(tests, start, scene_stop);

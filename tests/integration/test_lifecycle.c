@@ -31,6 +31,14 @@ static int start_siblings(void **state)
     return scene_start(state, (const char *const[]){"API_PROCESSES=4", NULL});
 }
 
+/* Never 0, which kill() would take for this process and its family. */
+static pid_t api_pid(const struct scene *scene)
+{
+    pid_t pid = stack_pid(&scene->stack, "api");
+    assert_true(pid > 0);
+    return pid;
+}
+
 /* Wait until lighttpd has started another one in the place of `old`. */
 static void wait_for_successor(const struct scene *scene, pid_t old)
 {
@@ -48,7 +56,7 @@ static void wait_for_successor(const struct scene *scene, pid_t old)
 static void a_request_in_hand_is_finished_when_the_process_is_told_to_stop(void **state)
 {
     const struct scene *scene = *state;
-    pid_t old = stack_pid(&scene->stack, "api");
+    pid_t old = api_pid(scene);
     struct http_reply reply;
     char address[64];
     struct scene_url url = scene_url(scene, "/slow.png");
@@ -73,7 +81,7 @@ static void an_idle_process_stops_within_a_second_and_is_started_again(void **st
     static const int signals[] = {SIGTERM, SIGINT, SIGUSR1};
     const struct scene *scene = *state;
     for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
-        pid_t old = stack_pid(&scene->stack, "api");
+        pid_t old = api_pid(scene);
         assert_int_equal(kill(old, signals[i]), 0);
         assert_true(process_wait_gone(old, STOP_MS));
         wait_for_successor(scene, old);
@@ -83,7 +91,7 @@ static void an_idle_process_stops_within_a_second_and_is_started_again(void **st
 static void a_process_that_was_killed_is_started_again(void **state)
 {
     const struct scene *scene = *state;
-    pid_t old = stack_pid(&scene->stack, "api");
+    pid_t old = api_pid(scene);
     assert_int_equal(kill(old, SIGKILL), 0);
     wait_for_successor(scene, old);
 }
@@ -95,10 +103,10 @@ static void an_idle_process_is_small(void **state)
     const struct scene *scene = *state;
     if (SANITIZED)
         skip();
-    pid_t old = stack_pid(&scene->stack, "api");
+    pid_t old = api_pid(scene);
     assert_int_equal(kill(old, SIGTERM), 0);
     wait_for_successor(scene, old); /* one that has only said that it is healthy */
-    long rss = process_memory_kb(stack_pid(&scene->stack, "api"), "Rss");
+    long rss = process_memory_kb(api_pid(scene), "Rss");
     print_message("Rss of the idle process: %ld kB\n", rss);
     assert_in_range(rss, 1, PROCESS_RSS_KB);
 }
@@ -245,7 +253,7 @@ static void standing_alone_it_serves_a_socket_of_its_own_and_removes_it_at_the_e
 
 /* --- The whole stack ------------------------------------------------------------ */
 
-/* stack.sh with that command and further settings. Returns its exit status. */
+/* stack.sh with that command and a further setting or NULL. Returns its exit status. */
 static int run_stack(const char *command, uint16_t port, const char *setting, char *output,
                      size_t size)
 {
@@ -253,7 +261,7 @@ static int run_stack(const char *command, uint16_t port, const char *setting, ch
     char path[1024];
     char build[512];
     const char *const arguments[] = {"httpd-conf/stack.sh", command, NULL};
-    const char *const environment[] = {port_setting, path, build, setting, NULL};
+    const char *const environment[] = {port_setting, path, build, "START_SECONDS=5", setting, NULL};
     (void)snprintf(port_setting, sizeof(port_setting), "PORT=%d", port);
     (void)snprintf(path, sizeof(path), "PATH=%s", getenv("PATH"));
     (void)snprintf(build, sizeof(build), "BUILD=%s",
