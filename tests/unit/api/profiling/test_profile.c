@@ -224,7 +224,7 @@ static void comments_are_kept_once_and_up_to_their_number(void **state)
 {
     (void)state;
     struct profile *profile = new_cpu();
-    char text[16];
+    char text[32];
     for (int i = 0; i < PROFILE_MAX_COMMENTS + 1; i++) {
         (void)snprintf(text, sizeof(text), "comment %d", i);
         assert_int_equal(profile_add_comment(profile, text), APP_OK);
