@@ -473,12 +473,10 @@ size_t profile_frame_lines(const struct profile *profile, size_t sample, size_t 
     return location->line_count;
 }
 
-const struct profile_mapping *profile_frame_mapping(const struct profile *profile, size_t sample,
-                                                    size_t frame)
+size_t profile_frame_mapping(const struct profile *profile, size_t sample, size_t frame)
 {
     const struct profile_location_data *location = location_of(profile, sample, frame);
-    return location->mapping == PROFILE_NO_MAPPING ? NULL
-                                                   : &profile->mappings[location->mapping].view;
+    return location->mapping == PROFILE_NO_MAPPING ? SIZE_MAX : location->mapping;
 }
 
 void profile_mapping_label(const struct profile_mapping *mapping, char *name, size_t size)

@@ -184,9 +184,8 @@ void profile_sample_at(const struct profile *profile, size_t index,
  */
 size_t profile_frame_lines(const struct profile *profile, size_t sample, size_t frame,
                            const struct profile_line **lines, uint64_t *address);
-/* The file that a sample's frame lies in; NULL: none is known. */
-const struct profile_mapping *profile_frame_mapping(const struct profile *profile, size_t sample,
-                                                    size_t frame);
+/* Index of the mapping that a sample's frame lies in; SIZE_MAX: none is known. */
+size_t profile_frame_mapping(const struct profile *profile, size_t sample, size_t frame);
 /*
  * Name of a frame that has no lines: "[libc.so.6]", or "[unknown]" without a
  * mapping. Written to `name`, cut to `size` bytes with its NUL.
