@@ -341,12 +341,6 @@ static enum app_err new_sample(struct profile *profile, const struct profile_sta
     return APP_OK;
 }
 
-/* Values of a hostile profile may be anything: they wrap instead of trapping. */
-static int64_t sum(int64_t a, int64_t b)
-{
-    return (int64_t)((uint64_t)a + (uint64_t)b);
-}
-
 enum app_err profile_add_stack(struct profile *profile, const struct profile_stack *stack,
                                const int64_t *values)
 {
@@ -365,7 +359,8 @@ enum app_err profile_add_stack(struct profile *profile, const struct profile_sta
             return err;
     }
     for (size_t i = 0; i < profile->kind->value_count; i++)
-        profile->samples[index].values[i] = sum(profile->samples[index].values[i], values[i]);
+        profile->samples[index].values[i] =
+            profile_value_sum(profile->samples[index].values[i], values[i]);
     return APP_OK;
 }
 
@@ -402,7 +397,7 @@ int64_t profile_total(const struct profile *profile, size_t value_index)
     assert(value_index < profile->kind->value_count);
     int64_t total = 0;
     for (size_t i = 0; i < profile->sample_count; i++)
-        total = sum(total, profile->samples[i].values[value_index]);
+        total = profile_value_sum(total, profile->samples[i].values[value_index]);
     return total;
 }
 

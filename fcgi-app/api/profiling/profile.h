@@ -162,6 +162,11 @@ profile_symbolize(struct profile *profile,
 /* Sums and walks, for tables and pictures. Indices are below the counts. */
 size_t profile_sample_count(const struct profile *profile);
 int64_t profile_total(const struct profile *profile, size_t value_index);
+/* a + b; it wraps, since values of a hostile profile may be anything. */
+static inline int64_t profile_value_sum(int64_t a, int64_t b)
+{
+    return (int64_t)((uint64_t)a + (uint64_t)b);
+}
 int64_t profile_time_ns(const struct profile *profile);
 int64_t profile_duration_ns(const struct profile *profile);
 int64_t profile_period(const struct profile *profile);
