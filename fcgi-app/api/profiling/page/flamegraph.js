@@ -578,7 +578,7 @@
     new ResizeObserver(() => {
       if (graph.clientWidth === width) return;
       width = graph.clientWidth;
-      draw();
+      requestAnimationFrame(draw);
     }).observe(graph);
   }
 
