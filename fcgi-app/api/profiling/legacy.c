@@ -3,6 +3,7 @@
 #include "api/profiling/legacy.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -91,10 +92,9 @@ static enum app_err write_maps(const struct profile *profile, const uint64_t *ba
         char path[PROFILE_MAX_TEXT + 1];
         utf8_copy_printable(path, PROFILE_MAX_TEXT, mapping->path, strlen(mapping->path));
         if (bases[i] && mapping->limit >> SLOT_BITS == 0)
-            err = buf_printf(out, "%016llx-%016llx r-xp %08llx 00:00 0 %s\n",
-                             (unsigned long long)(bases[i] + mapping->start),
-                             (unsigned long long)(bases[i] + mapping->limit),
-                             (unsigned long long)mapping->file_offset, path);
+            err = buf_printf(out, "%016" PRIx64 "-%016" PRIx64 " r-xp %08" PRIx64 " 00:00 0 %s\n",
+                             bases[i] + mapping->start, bases[i] + mapping->limit,
+                             mapping->file_offset, path);
     }
     return err;
 }
@@ -140,10 +140,10 @@ enum app_err legacy_cpu_write(const struct profile *profile, struct buf *out)
 }
 
 /* In the format's order: in use, then allocated, objects before bytes. */
-static enum app_err write_heap_values(const int64_t *values, const char *separator, struct buf *out)
+static enum app_err write_heap_values(const int64_t *values, const char *behind, struct buf *out)
 {
-    return buf_printf(out, "%6lld: %8lld [%6lld: %8lld] @%s", (long long)values[2],
-                      (long long)values[3], (long long)values[0], (long long)values[1], separator);
+    return buf_printf(out, "%6" PRId64 ": %8" PRId64 " [%6" PRId64 ": %8" PRId64 "] @%s", values[2],
+                      values[3], values[0], values[1], behind);
 }
 
 static enum app_err write_heap_sample(const struct profile *profile, const uint64_t *bases,
@@ -157,8 +157,7 @@ static enum app_err write_heap_sample(const struct profile *profile, const uint6
     }
     enum app_err err = write_heap_values(view.values, "", out);
     for (size_t i = 0; i < view.depth && !err; i++)
-        err = buf_printf(out, " 0x%016llx",
-                         (unsigned long long)frame_address(profile, bases, index, i));
+        err = buf_printf(out, " 0x%016" PRIx64, frame_address(profile, bases, index, i));
     return err ? err : buf_append_str(out, "\n");
 }
 
@@ -282,7 +281,7 @@ static enum app_err answer_one(const struct legacy_resolver *resolver, uint64_t 
     const struct profile_mapping *mapping = find_mapping(resolver, address);
     if (!mapping && address != NOWHERE)
         return APP_OK;
-    enum app_err err = buf_printf(out, "0x%llx ", (unsigned long long)address);
+    enum app_err err = buf_printf(out, "0x%" PRIx64 " ", address);
     struct profile_line lines[PROFILE_MAX_LINES];
     size_t count = 0;
     if (!err && mapping)

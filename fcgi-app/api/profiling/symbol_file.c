@@ -18,6 +18,8 @@
 #include <elfutils/libdw.h>
 #include <elfutils/libdwfl.h>
 
+#define MAX_FILE (INT64_C(4) << 30)
+
 enum {
     MAX_VDSO = 64 * 1024,
     MAX_MANGLED = 2048, /* longer names are shown as they are */
@@ -65,12 +67,13 @@ static bool has_build_id(Dwfl_Module *module, const char *expected)
     return strcmp(hex, expected) == 0;
 }
 
-/* The path came from a sibling: whatever it names, only a plain file is opened. */
+/* The path came from a sibling: whatever it names, only a plain file of a sane size is opened. */
 static int open_regular(const char *path)
 {
     int fd = path[0] == '/' ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY) : -1;
     struct stat status;
-    if (fd >= 0 && (fstat(fd, &status) != 0 || !S_ISREG(status.st_mode))) {
+    if (fd >= 0 &&
+        (fstat(fd, &status) != 0 || !S_ISREG(status.st_mode) || status.st_size > MAX_FILE)) {
         close(fd);
         fd = -1;
     }
@@ -93,7 +96,7 @@ static Dwfl_Module *report_vdso(struct symbol_file *file)
 {
     const Elf64_Ehdr *header = NULL;
     uintptr_t at = getauxval(AT_SYSINFO_EHDR);
-    memcpy(&header, &at, sizeof(header));
+    memcpy(&header, &at, sizeof(at));
     if (!header)
         return NULL;
     size_t size = header->e_shoff + (size_t)header->e_shnum * header->e_shentsize;

@@ -274,7 +274,7 @@
     while (stack.length > 0) {
       const node = stack.pop();
       if (isMatch(node)) sum += isDiff ? node.width : node.total;
-      else stack.push(...node.sorted);
+      else for (const kid of node.sorted) stack.push(kid);
     }
     $('matched').textContent = `${percent(sum, isDiff ? tree.root.width : tree.root.total)} matched`;
   }

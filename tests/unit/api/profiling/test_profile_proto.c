@@ -289,9 +289,9 @@ static struct proto_writer start_hostile(struct buf *out)
 }
 
 struct fault {
-    uint32_t field;
     const char *bytes;
     size_t len;
+    uint32_t field;
     enum app_err expected;
 };
 
@@ -300,30 +300,30 @@ static void faults_in_messages_are_found(void **state)
     (void)state;
 #define BYTES(text) text, sizeof(text) - 1
     static const struct fault faults[] = {
-        {2, BYTES("\x12\x02\x01\x02"), APP_OK},                         /* a sample of two values */
-        {2, BYTES("\x10\x01\x10\x02"), APP_OK},                         /* not packed */
-        {2, BYTES("\x12\x01\x01"), APP_BAD_REQUEST},                    /* one value */
-        {2, BYTES("\x12\x03\x01\x01\x01"), APP_BAD_REQUEST},            /* three */
-        {2, BYTES("\x0a\x01\x01\x12\x02\x01\x02"), APP_BAD_REQUEST},    /* no such location */
-        {2, BYTES("\x0a\x01\x00\x12\x02\x01\x02"), APP_BAD_REQUEST},    /* location 0 */
-        {2, BYTES("\x0a\x01\xff\x12\x02\x01\x02"), APP_BAD_REQUEST},    /* a cut number */
-        {2, BYTES("\x12\x02\x01\x02\x1a\x04\x08\x05\x18\x07"), APP_OK}, /* pid 7 */
-        {2, BYTES("\x12\x02\x01\x02\x1a\x7f\x08"), APP_BAD_REQUEST},    /* label longer than all */
-        {3, BYTES("\x08\x01"), APP_OK},
-        {3, BYTES("\x08\x02"), APP_BAD_REQUEST},         /* ids start at 1 */
-        {3, BYTES("\x08\x01\x28\x63"), APP_BAD_REQUEST}, /* path is text 99 */
-        {4, BYTES("\x08\x01\x18\x10"), APP_OK},
-        {4, BYTES("\x08\x01\x10\x01"), APP_BAD_REQUEST},         /* no such mapping */
-        {4, BYTES("\x08\x01\x22\x02\x08\x01"), APP_BAD_REQUEST}, /* no such function */
-        {4, BYTES("\x08\x03"), APP_BAD_REQUEST},
-        {5, BYTES("\x08\x01\x10\x01"), APP_OK},
-        {5, BYTES("\x08\x01\x10\x63"), APP_BAD_REQUEST}, /* name is text 99 */
-        {5, BYTES("\x08\x02"), APP_BAD_REQUEST},
-        {5, BYTES("\x0b"), APP_BAD_REQUEST},     /* a group, which proto3 has not */
-        {1, BYTES("\x08\x01"), APP_BAD_REQUEST}, /* a third sample type */
-        {13, BYTES("\x01"), APP_OK},
-        {13, BYTES("\x63"), APP_BAD_REQUEST},
-        {99, BYTES("whatever"), APP_OK}, /* fields of the future */
+        {BYTES("\x12\x02\x01\x02"), 2, APP_OK},                         /* a sample of two values */
+        {BYTES("\x10\x01\x10\x02"), 2, APP_OK},                         /* not packed */
+        {BYTES("\x12\x01\x01"), 2, APP_BAD_REQUEST},                    /* one value */
+        {BYTES("\x12\x03\x01\x01\x01"), 2, APP_BAD_REQUEST},            /* three */
+        {BYTES("\x0a\x01\x01\x12\x02\x01\x02"), 2, APP_BAD_REQUEST},    /* no such location */
+        {BYTES("\x0a\x01\x00\x12\x02\x01\x02"), 2, APP_BAD_REQUEST},    /* location 0 */
+        {BYTES("\x0a\x01\xff\x12\x02\x01\x02"), 2, APP_BAD_REQUEST},    /* a cut number */
+        {BYTES("\x12\x02\x01\x02\x1a\x04\x08\x05\x18\x07"), 2, APP_OK}, /* pid 7 */
+        {BYTES("\x12\x02\x01\x02\x1a\x7f\x08"), 2, APP_BAD_REQUEST},    /* label longer than all */
+        {BYTES("\x08\x01"), 3, APP_OK},
+        {BYTES("\x08\x02"), 3, APP_BAD_REQUEST},         /* ids start at 1 */
+        {BYTES("\x08\x01\x28\x63"), 3, APP_BAD_REQUEST}, /* path is text 99 */
+        {BYTES("\x08\x01\x18\x10"), 4, APP_OK},
+        {BYTES("\x08\x01\x10\x01"), 4, APP_BAD_REQUEST},         /* no such mapping */
+        {BYTES("\x08\x01\x22\x02\x08\x01"), 4, APP_BAD_REQUEST}, /* no such function */
+        {BYTES("\x08\x03"), 4, APP_BAD_REQUEST},
+        {BYTES("\x08\x01\x10\x01"), 5, APP_OK},
+        {BYTES("\x08\x01\x10\x63"), 5, APP_BAD_REQUEST}, /* name is text 99 */
+        {BYTES("\x08\x02"), 5, APP_BAD_REQUEST},
+        {BYTES("\x0b"), 5, APP_BAD_REQUEST},     /* a group, which proto3 has not */
+        {BYTES("\x08\x01"), 1, APP_BAD_REQUEST}, /* a third sample type */
+        {BYTES("\x01"), 13, APP_OK},
+        {BYTES("\x63"), 13, APP_BAD_REQUEST},
+        {BYTES("whatever"), 99, APP_OK}, /* fields of the future */
     };
 #undef BYTES
     for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++) {
