@@ -22,9 +22,10 @@ MAKEFLAGS += --no-print-directory -r
 DEPS := gcc g++ libc6-dev pkg-config \
 	libfcgi-dev libprotobuf-c-dev protobuf-c-compiler libprotobuf-dev libgrpc-dev \
 	libcurl4-openssl-dev libssl-dev libjansson-dev libvips-dev libmicrohttpd-dev libdlib-dev \
-	libblas-dev liblapack-dev fonts-noto-color-emoji lighttpd curl
+	libblas-dev liblapack-dev libdw-dev zlib1g-dev fonts-noto-color-emoji lighttpd curl
 # What only the tests need, and what only `make check` needs.
-DEPS_TEST  := libcmocka-dev
+# The last three are clients that read our profiles; tests without them say that they were skipped.
+DEPS_TEST  := libcmocka-dev golang-go protobuf-compiler google-perftools
 DEPS_CHECK := clang-format-14 clang-tidy-14
 
 # $(call install,packages): installs those that are missing, silent when none is.
@@ -40,7 +41,7 @@ install = @missing=$$(for p in $(1); do \
 # --- Flags ---------------------------------------------------------------------
 
 # Library headers come in as system headers, so that our warnings are ours only.
-PACKAGES := fcgi libprotobuf-c libcurl libcrypto jansson vips libmicrohttpd
+PACKAGES := fcgi libprotobuf-c libcurl libcrypto jansson vips libmicrohttpd libdw zlib
 PKG_CFLAGS := $(patsubst -I%,-isystem %,$(shell pkg-config --cflags $(PACKAGES) 2>/dev/null))
 
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wcast-qual -Wwrite-strings -Wpointer-arith \
@@ -71,7 +72,7 @@ CFLAGS   := -std=gnu11 $(COMMON) $(WARNINGS) $(WARNINGS_C)
 CXXFLAGS := -std=gnu++17 $(COMMON) $(WARNINGS)
 
 LIBS := -lfcgi -lprotobuf-c -lgrpc -lgpr -lcurl -lcrypto -ljansson -lmicrohttpd \
-	$(shell pkg-config --libs vips 2>/dev/null) -lm
+	$(shell pkg-config --libs vips 2>/dev/null) -ldw -lz -lstdc++ -lm
 LIBS_facebox := -ldlib -lblas -llapack
 
 # --- Sources -------------------------------------------------------------------
@@ -140,6 +141,14 @@ $(BUILD)/emojify-$(1): $(BUILD)/fcgi-app/$(1)/main.o $(BUILD)/$(1).a $(BUILD)/li
 	$$(Q)$$(if $$(LIBS_$(1)),$$(CXX),$$(CC)) $$(LDFLAGS) -o $$@ $$^ $$(LIBS_$(1)) $$(LIBS)
 endef
 $(foreach program,$(PROGRAMS),$(eval $(call program_rules,$(program))))
+
+# Files in a room's page/ are part of the program: x.js there is, in C,
+# _binary_x_js_start to _binary_x_js_end.
+PAGES := $(wildcard fcgi-app/api/*/page/*)
+$(BUILD)/api.a: $(PAGES:%=$(BUILD)/%.o)
+$(PAGES:%=$(BUILD)/%.o): $(BUILD)/%.o: %
+	$(call say,EMBED,$<)
+	$(Q)mkdir -p $(@D) && cd $(<D) && $(LD) -r -b binary -z noexecstack -o $(abspath $@) $(<F)
 
 $(BUILD)/lib.a: $(call archive_of,lib)
 $(BUILD)/proto.a: $(PROTO_OBJECTS)
