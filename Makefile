@@ -22,7 +22,7 @@ MAKEFLAGS += --no-print-directory -r
 DEPS := gcc g++ libc6-dev pkg-config \
 	libfcgi-dev libprotobuf-c-dev protobuf-c-compiler libprotobuf-dev libgrpc-dev \
 	libcurl4-openssl-dev libssl-dev libjansson-dev libvips-dev libmicrohttpd-dev libdlib-dev \
-	libblas-dev liblapack-dev libdw-dev zlib1g-dev fonts-noto-color-emoji lighttpd curl
+	libblas-dev liblapack-dev libgoogle-perftools-dev libdw-dev zlib1g-dev fonts-noto-color-emoji lighttpd curl
 # What only the tests need, and what only `make check` needs.
 # The last three are clients that read our profiles; tests without them say that they were skipped.
 DEPS_TEST  := libcmocka-dev golang-go protobuf-compiler google-perftools
@@ -53,7 +53,10 @@ endif
 
 CPPFLAGS := -D_GNU_SOURCE -DAPP_VERSION='"$(VERSION)"' -Ifcgi-app -Itests -I$(BUILD)/generated $(PKG_CFLAGS)
 # Frame pointers and unwind tables stay, so that a profile's stacks are right.
-COMMON := -g -fno-common -fno-omit-frame-pointer -fPIE -pthread
+# So do the frames of functions that end in a call, and a function stays in one
+# piece: a sample's route is found by the function that a frame lies in.
+COMMON := -g -fno-common -fno-omit-frame-pointer -fno-optimize-sibling-calls \
+	-fno-reorder-blocks-and-partition -fPIE -pthread
 LDFLAGS := -pie -pthread -Wl,--as-needed -Wl,-z,relro,-z,now -Wl,-z,noexecstack
 
 ifeq ($(VARIANT),release)
@@ -73,7 +76,12 @@ CXXFLAGS := -std=gnu++17 $(COMMON) $(WARNINGS)
 
 LIBS := -lfcgi -lprotobuf-c -lgrpc -lgpr -lcurl -lcrypto -ljansson -lmicrohttpd \
 	$(shell pkg-config --libs vips 2>/dev/null) -ldw -lz -lstdc++ -lm
+LIBS_api := -lprofiler
 LIBS_facebox := -ldlib -lblas -llapack
+# The sanitizers bring their own allocator.
+ifeq ($(VARIANT),release)
+LIBS_api += -ltcmalloc
+endif
 
 # --- Sources -------------------------------------------------------------------
 
@@ -200,7 +208,7 @@ define unit_test_rule
 $(1): $(1).o $(BUILD)/support.a $(call test_archive,$(word 5,$(subst /, ,$(1)))) $(BUILD)/lib.a $(BUILD)/proto.a
 	$$(call say,LINK,$$@)
 	$$(Q)$$(if $$(findstring /facebox/,$$@),$$(CXX),$$(CC)) $$(LDFLAGS) -o $$@ $$^ -lcmocka \
-		$$(if $$(findstring /facebox/,$$@),$$(LIBS_facebox)) $$(LIBS)
+		$$(LIBS_$(word 5,$(subst /, ,$(1)))) $$(LIBS)
 endef
 $(foreach test,$(UNIT_TESTS),$(eval $(call unit_test_rule,$(test))))
 
