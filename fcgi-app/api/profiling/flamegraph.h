@@ -9,15 +9,13 @@
  * '<', '>' or '&' stands as itself, and the script makes text of them, never
  * markup; the policy of flamegraph_csp is a second fence.
  *
- * Pure functions; errors: APP_TOO_LARGE from `out`, APP_NO_MEMORY.
+ * A tree of stacks that is too large (flame_tree.h) loses inner frames, but no
+ * values. Pure functions; errors: APP_TOO_LARGE from `out`, APP_NO_MEMORY.
  */
 #ifndef API_PROFILING_FLAMEGRAPH_H
 #define API_PROFILING_FLAMEGRAPH_H
 
 #include "api/profiling/profile.h"
-
-/* Places in the tree of stacks; deeper frames of a profile that has more are added to the last. */
-enum { FLAMEGRAPH_MAX_NODES = 200000 };
 
 struct flamegraph_options {
     const struct profile *profile; /* symbolized */

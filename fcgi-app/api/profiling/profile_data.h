@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The inside of struct profile, for the files that build and write it as a
- * whole (profile*.c). Everybody else uses profile.h.
+ * whole (profile*.c), and symbols.c. Everybody else uses profile.h.
  *
  * Things refer to each other by index. Text 0 is always "".
  */

@@ -8,6 +8,7 @@
 #include <jansson.h>
 #include <openssl/evp.h>
 
+#include "api/profiling/flame_tree.h"
 #include "api/profiling/flamegraph.h"
 
 static const char hostile_name[] = "</script><script>alert(\"1\")</script>\\ &amp; \x01 <!--";
@@ -219,7 +220,7 @@ static void a_tree_that_is_too_large_loses_places_but_no_values(void **state)
 {
     (void)state;
     struct profile *profile = new_profile("0a1b");
-    for (uint64_t i = 0; i < FLAMEGRAPH_MAX_NODES / 2 + 1; i++) {
+    for (uint64_t i = 0; i < FLAME_TREE_MAX_NODES / 2 + 1; i++) {
         const struct profile_frame frames[] = {{0, 0x100000 + i}, {0, 0x900000 + i}, {0, 0x1100}};
         const int64_t values[] = {1, 1};
         if (profile_add(profile, frames, 3, NULL, values) != APP_OK)
@@ -229,11 +230,11 @@ static void a_tree_that_is_too_large_loses_places_but_no_values(void **state)
     struct buf page;
     write_page(profile, NULL, &page);
     json_t *data = page_data(&page);
-    assert_int_equal(json_array_size(json_object_get(data, "nodes")), FLAMEGRAPH_MAX_NODES * 3);
+    assert_int_equal(json_array_size(json_object_get(data, "nodes")), FLAME_TREE_MAX_NODES * 3);
     json_int_t sum = 0;
-    for (size_t i = 0; i < FLAMEGRAPH_MAX_NODES; i++)
+    for (size_t i = 0; i < FLAME_TREE_MAX_NODES; i++)
         sum += node_number(data, 3, i, 2);
-    assert_int_equal(sum, FLAMEGRAPH_MAX_NODES / 2 + 1);
+    assert_int_equal(sum, FLAME_TREE_MAX_NODES / 2 + 1);
     json_decref(data);
     profile_free(&profile);
     buf_release(&page);

@@ -279,8 +279,8 @@ static void whatever_a_sibling_names_as_file_is_survived(void **state)
     assert_int_equal(unlink(fifo), 0);
     assert_int_equal(mkfifo(fifo, 0600), 0);
     command_file("\177ELF\002\001\001", 7, cut);
-    const char *const paths[] = {"",         "relative",    "/",  "/nowhere", "/dev/zero",
-                                 "/dev/tty", "/proc/kcore", "/etc/passwd", fifo, cut};
+    const char *const paths[] = {"",         "relative",    "/",           "/nowhere", "/dev/zero",
+                                 "/dev/tty", "/proc/kcore", "/etc/passwd", fifo,       cut};
     for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
         mapping.path = paths[i];
         assert_int_equal(count_names(fixture, &mapping), 0);
