@@ -21,7 +21,7 @@ MAKEFLAGS += --no-print-directory -r
 # What building and running needs; README.md says what each is for.
 DEPS := gcc g++ libc6-dev pkg-config \
 	libfcgi-dev libprotobuf-c-dev protobuf-c-compiler libprotobuf-dev libgrpc-dev \
-	libcurl4-openssl-dev libssl-dev libjansson-dev libvips-dev libmicrohttpd-dev libdlib-dev \
+	libcurl4-openssl-dev libssl-dev libjansson-dev libcjose-dev libvips-dev libmicrohttpd-dev libdlib-dev \
 	libblas-dev liblapack-dev fonts-noto-color-emoji lighttpd curl
 # What only the tests need, and what only `make check` needs.
 DEPS_TEST  := libcmocka-dev
@@ -40,7 +40,7 @@ install = @missing=$$(for p in $(1); do \
 # --- Flags ---------------------------------------------------------------------
 
 # Library headers come in as system headers, so that our warnings are ours only.
-PACKAGES := fcgi libprotobuf-c libcurl libcrypto jansson vips libmicrohttpd
+PACKAGES := fcgi libprotobuf-c libcurl libcrypto jansson cjose vips libmicrohttpd
 PKG_CFLAGS := $(patsubst -I%,-isystem %,$(shell pkg-config --cflags $(PACKAGES) 2>/dev/null))
 
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wcast-qual -Wwrite-strings -Wpointer-arith \
@@ -70,7 +70,7 @@ endif
 CFLAGS   := -std=gnu11 $(COMMON) $(WARNINGS) $(WARNINGS_C)
 CXXFLAGS := -std=gnu++17 $(COMMON) $(WARNINGS)
 
-LIBS := -lfcgi -lprotobuf-c -lgrpc -lgpr -lcurl -lcrypto -ljansson -lmicrohttpd \
+LIBS := -lfcgi -lprotobuf-c -lgrpc -lgpr -lcurl -lcjose -lcrypto -ljansson -lmicrohttpd \
 	$(shell pkg-config --libs vips 2>/dev/null) -lm
 LIBS_facebox := -ldlib -lblas -llapack
 

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "api/auth/authn.h"
 #include "api/clients/cache_client.h"
 #include "api/clients/face_client.h"
 #include "api/config.h"
@@ -31,6 +32,7 @@ struct app {
     struct address_guard *guard;
     struct cache_client *cache;
     struct face_client faces;
+    struct authn *authn;  /* NULL: requests need no token */
     struct health health; /* has a lock of its own */
     atomic_bool stopping; /* SIGTERM was taken: /health/ready says so */
 };

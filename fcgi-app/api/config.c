@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/http/cors.h"
 #include "lib/net/address_guard.h"
 
 static enum app_err check_api_path(const char *value, struct err_buf *why)
@@ -34,11 +35,28 @@ static enum app_err check_base_url(const char *value, struct err_buf *why)
     return APP_OK;
 }
 
+static enum app_err check_optional_url(const char *value, struct err_buf *why)
+{
+    return *value ? check_base_url(value, why) : APP_OK;
+}
+
 #define MEMBER(name) offsetof(struct api_config, name)
 
 static const struct config_entry entries[] = {
     {"API_PATH", CONFIG_STRING, MEMBER(api_path), "/", NULL, NULL, NULL,
      "Path below which the API's routes lie, as clients see it", check_api_path},
+    {"ALLOW_ORIGIN", CONFIG_STRING, MEMBER(allow_origin), "*", NULL, NULL, NULL,
+     "Sites whose pages may use the API: *, or a list such as https://a.example, "
+     "http://*.b.example",
+     cors_check_origins},
+    {"AUTHN_SERVER", CONFIG_STRING, MEMBER(authn_server), NULL, NULL, NULL, NULL,
+     "Authentication server: POST needs a token with exactly this URL as its iss, signed with a "
+     "key of {AUTHN_SERVER}/jwks; empty: POST is open to everybody",
+     check_optional_url},
+    {"AUTHN_AUDIENCE", CONFIG_STRING, MEMBER(authn_audience), "emojify", NULL, NULL, NULL,
+     "What a token's aud must hold", NULL},
+    {"AUTHN_DISABLE", CONFIG_BOOL, MEMBER(authn_disable), "false", NULL, NULL, NULL,
+     "No tokens are asked for though AUTHN_SERVER is set", NULL},
     {"CACHE_ADDRESS", CONFIG_STRING, MEMBER(cache_address), "127.0.0.1:9090", NULL, NULL, NULL,
      "Where the cache service listens: host:port or unix:/path", check_address},
     {"CACHE_TIMEOUT", CONFIG_DURATION, MEMBER(cache_timeout_ms), "2s", "10ms", "60s", NULL,
@@ -59,6 +77,9 @@ static const struct config_entry entries[] = {
     {"FETCH_ALLOW_PORTS", CONFIG_STRING, MEMBER(fetch_allow_ports), NULL, NULL, NULL, NULL,
      "Ports that may be fetched from besides 80 and 443: 8080, 9000-9100",
      address_guard_check_port_list},
+    {"PAYMENT_ADDRESS", CONFIG_STRING, MEMBER(payment_address), NULL, NULL, NULL, NULL,
+     "URL of the payment gateway that POST /payments hands cards to; empty: it answers 501",
+     check_optional_url},
     {"EMOJIFY_FORMAT", CONFIG_CHOICE, MEMBER(emojify_format), "auto", NULL, NULL,
      "auto|jpeg|png|webp",
      "Format of the result; auto is PNG where the source has alpha, else JPEG", NULL},
@@ -79,6 +100,11 @@ static const struct config_entry entries[] = {
 };
 
 const struct config_table api_config_table = {entries, sizeof(entries) / sizeof(entries[0])};
+
+bool api_config_wants_authn(const struct api_config *config)
+{
+    return *config->authn_server && !config->authn_disable;
+}
 
 unsigned api_config_workers(const struct api_config *config)
 {
