@@ -21,8 +21,9 @@ MAKEFLAGS += --no-print-directory -r
 # What building and running needs; README.md says what each is for.
 DEPS := gcc g++ libc6-dev pkg-config \
 	libfcgi-dev libprotobuf-c-dev protobuf-c-compiler libprotobuf-dev libgrpc-dev \
-	libcurl4-openssl-dev libssl-dev libjansson-dev libvips-dev libmicrohttpd-dev libdlib-dev \
-	libblas-dev liblapack-dev libgoogle-perftools-dev libdw-dev zlib1g-dev fonts-noto-color-emoji lighttpd curl
+	libcurl4-openssl-dev libssl-dev libjansson-dev libcjose-dev libvips-dev libmicrohttpd-dev libdlib-dev \
+	libblas-dev liblapack-dev libgoogle-perftools-dev libdw-dev zlib1g-dev \
+	fonts-noto-color-emoji lighttpd curl
 # What only the tests need, and what only `make check` needs.
 # The last three are clients that read our profiles; tests without them say that they were skipped.
 DEPS_TEST  := libcmocka-dev golang-go protobuf-compiler google-perftools
@@ -41,7 +42,7 @@ install = @missing=$$(for p in $(1); do \
 # --- Flags ---------------------------------------------------------------------
 
 # Library headers come in as system headers, so that our warnings are ours only.
-PACKAGES := fcgi libprotobuf-c libcurl libcrypto jansson vips libmicrohttpd libdw zlib
+PACKAGES := fcgi libprotobuf-c libcurl libcrypto jansson cjose vips libmicrohttpd libdw zlib
 PKG_CFLAGS := $(patsubst -I%,-isystem %,$(shell pkg-config --cflags $(PACKAGES) 2>/dev/null))
 
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wcast-qual -Wwrite-strings -Wpointer-arith \
@@ -74,7 +75,7 @@ endif
 CFLAGS   := -std=gnu11 $(COMMON) $(WARNINGS) $(WARNINGS_C)
 CXXFLAGS := -std=gnu++17 $(COMMON) $(WARNINGS)
 
-LIBS := -lfcgi -lprotobuf-c -lgrpc -lgpr -lcurl -lcrypto -ljansson -lmicrohttpd \
+LIBS := -lfcgi -lprotobuf-c -lgrpc -lgpr -lcurl -lcjose -lcrypto -ljansson -lmicrohttpd \
 	$(shell pkg-config --libs vips 2>/dev/null) -ldw -lz -lstdc++ -lm
 LIBS_api := -lprofiler
 LIBS_facebox := -ldlib -lblas -llapack

@@ -10,11 +10,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "api/auth/authn.h"
+#include "api/auth/admin_guard.h"
 #include "api/clients/cache_client.h"
 #include "api/clients/face_client.h"
 #include "api/config.h"
 #include "api/health.h"
 #include "api/image/artwork.h"
+#include "api/profiling/profiling.h"
 #include "lib/base/err.h"
 #include "lib/base/log.h"
 #include "lib/fcgi/request.h"
@@ -31,6 +34,9 @@ struct app {
     struct address_guard *guard;
     struct cache_client *cache;
     struct face_client faces;
+    struct authn *authn;  /* NULL: requests need no token */
+    struct profiling *profiling;    /* NULL: PROFILE is off, and its routes do not exist */
+    struct admin_guard admin_guard; /* counts with an atomic of its own */
     struct health health; /* has a lock of its own */
     atomic_bool stopping; /* SIGTERM was taken: /health/ready says so */
 };

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/cross_origin.h"
 #include "api/routes/routes.h"
 #include "lib/base/clock.h"
 #include "lib/picture/picture.h"
@@ -49,14 +50,42 @@ static const char *path_below(const char *path, const char *api_path)
     return strncmp(path, api_path, len) == 0 ? path + len - 1 : NULL;
 }
 
+/* What is for operators is no page's business, even when API_PATH is "/". */
+static bool is_for_operators(const char *path)
+{
+    return strcmp(path, "/metrics") == 0 || strncmp(path, "/debug/", 7) == 0 ||
+           strncmp(path, "/pprof/", 7) == 0;
+}
+
+/* Who is asked does not matter here: the answer is the same for every guarded route. */
+static enum app_err authorize(struct exchange *exchange)
+{
+    struct app *app = exchange->app;
+    const struct request *request = exchange->request;
+    if (!app->authn)
+        return APP_OK;
+    const struct jwks_call call = {exchange->worker->http, exchange->deadline_ns, request->id};
+    enum app_err err =
+        authn_check(app->authn, &call, request_header(request, "Authorization"), &exchange->why);
+    if (err == APP_UNAUTHORIZED)
+        (void)response_header(exchange->response, "WWW-Authenticate", "Bearer realm=\"emojify\"");
+    return err;
+}
+
 static enum app_err route(struct exchange *exchange, const struct route **found)
 {
     struct route_match match;
+    bool answered = false;
+    enum app_err err = APP_OK;
     const char *path = path_below(exchange->request->path, exchange->app->config.api_path);
     if (!path)
         return APP_NOT_FOUND;
-    enum app_err err =
-        router_match(api_routes, api_route_count, exchange->request->method, path, &match);
+    if (!is_for_operators(exchange->request->path))
+        err = cross_origin_begin(exchange, &answered);
+    if (err || answered)
+        return err;
+
+    err = router_match(api_routes, api_route_count, exchange->request->method, path, &match);
     if (err == APP_METHOD_NOT_ALLOWED) {
         char allow[ALLOW_HEADER_MAX];
         router_allow_header(match.allowed, allow, sizeof(allow));
@@ -66,7 +95,9 @@ static enum app_err route(struct exchange *exchange, const struct route **found)
         return err;
     *found = match.route;
     exchange->parameter = match.parameter;
-    return match.route->handler(exchange);
+    if (match.route->flags & ROUTE_AUTHN)
+        err = authorize(exchange);
+    return err ? err : match.route->handler(exchange);
 }
 
 /* What went wrong is logged in our words and the peers'; level by whose fault it is. */

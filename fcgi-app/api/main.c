@@ -8,10 +8,27 @@
 #include <unistd.h>
 
 #include "api/app.h"
+#include "api/clients/card.h"
 #include "api/handler.h"
 #include "lib/base/program.h"
 #include "lib/fcgi/worker.h"
 #include "lib/picture/picture.h"
+
+/* NULL in app->authn means that requests need no token, which an operator should have meant. */
+static enum app_err start_authn(struct app *app)
+{
+    const struct api_config *config = &app->config;
+    if (!api_config_wants_authn(config)) {
+        log_warn(&app->log, "POST is open to everybody",
+                 LOG_FIELDS(LOG_STR("reason", *config->authn_server ? "AUTHN_DISABLE is true"
+                                                                    : "AUTHN_SERVER is empty")));
+        return APP_OK;
+    }
+    unsigned patient = api_config_workers(config) / 4;
+    const struct authn_options options = {config->authn_server, config->authn_audience,
+                                          patient > 0 ? patient : 1};
+    return authn_new(&options, &app->authn);
+}
 
 /* What the routes share. On an error app_release still takes down what is up. */
 static enum app_err app_init(struct app *app, struct err_buf *why)
@@ -20,6 +37,8 @@ static enum app_err app_init(struct app *app, struct err_buf *why)
     app->faces = (struct face_client){config->facebox, config->facebox_user, config->facebox_pass};
 
     enum app_err err = health_init(&app->health);
+    if (!err)
+        err = start_authn(app);
     if (!err)
         err = http_client_global_init();
     if (!err)
@@ -41,6 +60,7 @@ static void app_release(struct app *app)
     artwork_close(&app->artwork);
     picture_library_release();
     http_client_global_release();
+    authn_free(&app->authn);
     health_release(&app->health);
 }
 
@@ -103,6 +123,7 @@ int main(int argc, char **argv)
                        "      servers, spawn-fcgi and systemd hand it over",
     };
     int exit_status;
+    card_memory_init();
     if (!program_start(&program, argc, argv, &exit_status))
         return exit_status;
     app.log = (struct log){&program.log_sink, "api", NULL};

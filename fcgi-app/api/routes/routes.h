@@ -10,6 +10,11 @@
 
 #include "lib/http/router.h"
 
+/* What a row may say of its route. */
+enum route_flag {
+    ROUTE_AUTHN = 1U << 0 /* needs a token while AUTHN_SERVER is set */
+};
+
 extern const struct route api_routes[];
 extern const size_t api_route_count;
 
@@ -18,5 +23,6 @@ route_handler route_cache;        /* GET /cache/{file}  cache.c */
 route_handler route_health;       /* GET /health        health.c */
 route_handler route_health_live;  /* GET /health/live */
 route_handler route_health_ready; /* GET /health/ready */
+route_handler route_payments;     /* POST /payments     payments.c */
 
 #endif
