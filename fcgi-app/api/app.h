@@ -10,8 +10,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "api/auth/authn.h"
 #include "api/auth/admin_guard.h"
+#include "api/auth/authn.h"
 #include "api/clients/cache_client.h"
 #include "api/clients/face_client.h"
 #include "api/config.h"
@@ -26,6 +26,8 @@
 #include "lib/net/address_guard.h"
 #include "lib/net/http_client.h"
 
+enum { APP_MAX_ROUTES = 64 };
+
 /* The process. Filled by main in the order of the members, then read-only but for the last two. */
 struct app {
     struct api_config config;
@@ -34,10 +36,11 @@ struct app {
     struct address_guard *guard;
     struct cache_client *cache;
     struct face_client faces;
-    struct authn *authn;  /* NULL: requests need no token */
-    struct profiling *profiling;    /* NULL: PROFILE is off, and its routes do not exist */
-    struct admin_guard admin_guard; /* counts with an atomic of its own */
-    struct health health; /* has a lock of its own */
+    struct authn *authn;         /* NULL: requests need no token */
+    struct profiling *profiling; /* NULL: PROFILE is off, and its routes do not exist */
+    struct sampler_route route_functions[APP_MAX_ROUTES]; /* for the profiles' route label */
+    struct admin_guard admin_guard;                       /* counts with an atomic of its own */
+    struct health health;                                 /* has a lock of its own */
     atomic_bool stopping; /* SIGTERM was taken: /health/ready says so */
 };
 

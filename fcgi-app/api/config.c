@@ -6,8 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "lib/http/cors.h"
 #include "api/auth/admin_guard.h"
+#include "lib/http/cors.h"
 #include "lib/net/address_guard.h"
 
 static enum app_err check_api_path(const char *value, struct err_buf *why)

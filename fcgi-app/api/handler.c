@@ -72,20 +72,44 @@ static enum app_err authorize(struct exchange *exchange)
     return err;
 }
 
+/* Those who may not pass learn as little as possible: without PROFILE there is nothing. */
+static enum app_err admit(struct exchange *exchange, const struct route *route)
+{
+    struct app *app = exchange->app;
+    if ((route->flags & ROUTE_ADMIN) && !app->profiling)
+        return APP_NOT_FOUND;
+    if (route->flags & ROUTE_ADMIN)
+        return admin_guard_check(&app->admin_guard, exchange->request, exchange->response,
+                                 &exchange->why);
+    return route->flags & ROUTE_AUTHN ? authorize(exchange) : APP_OK;
+}
+
+/* The row of the root's table, or of the API's. Errors as router_match. */
+static enum app_err find_route(const struct exchange *exchange, struct route_match *match)
+{
+    const struct request *request = exchange->request;
+    enum app_err err =
+        router_match(root_routes, root_route_count, request->method, request->path, match);
+    if (err != APP_NOT_FOUND)
+        return err == APP_METHOD_NOT_ALLOWED && !exchange->app->profiling ? APP_NOT_FOUND : err;
+    const char *path = path_below(request->path, exchange->app->config.api_path);
+    if (!path)
+        return APP_NOT_FOUND;
+    return router_match(api_routes, api_route_count, request->method, path, match);
+}
+
 static enum app_err route(struct exchange *exchange, const struct route **found)
 {
     struct route_match match;
     bool answered = false;
     enum app_err err = APP_OK;
-    const char *path = path_below(exchange->request->path, exchange->app->config.api_path);
-    if (!path)
-        return APP_NOT_FOUND;
-    if (!is_for_operators(exchange->request->path))
+    const char *path = exchange->request->path;
+    if (!is_for_operators(path) && path_below(path, exchange->app->config.api_path))
         err = cross_origin_begin(exchange, &answered);
     if (err || answered)
         return err;
 
-    err = router_match(api_routes, api_route_count, exchange->request->method, path, &match);
+    err = find_route(exchange, &match);
     if (err == APP_METHOD_NOT_ALLOWED) {
         char allow[ALLOW_HEADER_MAX];
         router_allow_header(match.allowed, allow, sizeof(allow));
@@ -95,8 +119,7 @@ static enum app_err route(struct exchange *exchange, const struct route **found)
         return err;
     *found = match.route;
     exchange->parameter = match.parameter;
-    if (match.route->flags & ROUTE_AUTHN)
-        err = authorize(exchange);
+    err = admit(exchange, match.route);
     return err ? err : match.route->handler(exchange);
 }
 

@@ -4,12 +4,15 @@
  * signal, everything down in reverse. The order matters: gRPC's threads inherit
  * the signal mask, and nothing may fork once they run.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "api/app.h"
 #include "api/clients/card.h"
 #include "api/handler.h"
+#include "api/profiling/sampler.h"
+#include "api/routes/routes.h"
 #include "lib/base/program.h"
 #include "lib/fcgi/worker.h"
 #include "lib/picture/picture.h"
@@ -28,6 +31,49 @@ static enum app_err start_authn(struct app *app)
     const struct authn_options options = {config->authn_server, config->authn_audience,
                                           patient > 0 ? patient : 1};
     return authn_new(&options, &app->authn);
+}
+
+/* Names for the route label of a profile's samples: the handlers themselves. */
+static size_t route_functions(struct sampler_route *out, const struct route *routes, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        out[i] = (struct sampler_route){routes[i].name, (uintptr_t)routes[i].handler};
+    return count;
+}
+
+static enum app_err start_profiling(struct app *app, struct err_buf *why)
+{
+    const struct api_config *config = &app->config;
+    if (!config->profile)
+        return APP_OK;
+    app->admin_guard.token = config->profile_token;
+    app->admin_guard.open = config->profile_auth != 0;
+    size_t count = route_functions(app->route_functions, api_routes, api_route_count);
+    count += route_functions(app->route_functions + count, root_routes, root_route_count);
+    const struct profiling_options options = {
+        .run_dir = config->run_dir,
+        .hz = (int)config->profile_hz,
+        .ring_hz = (int)config->profile_ring_hz,
+        .routes = app->route_functions,
+        .route_count = count,
+        .log = &app->log,
+    };
+    return profiling_new(&options, &app->profiling, why);
+}
+
+/*
+ * gperftools takes what it needs from the environment when it is loaded, so the
+ * program may have to execute itself again: first of all, for the sake of the
+ * log, which would begin twice. A bad setting is reported by program_start.
+ */
+static enum app_err prepare_profiling(char **argv, struct err_buf *why)
+{
+    struct api_config early = {.profile = false};
+    if (config_load(&api_config_table, &early, getenv, why))
+        return APP_OK;
+    enum app_err err = sampler_prepare(early.profile, early.profile_heap_bytes, argv, why);
+    config_release(&api_config_table, &early);
+    return err;
 }
 
 /* What the routes share. On an error app_release still takes down what is up. */
@@ -50,11 +96,14 @@ static enum app_err app_init(struct app *app, struct err_buf *why)
                                 why);
     if (!err)
         err = cache_client_new(config->cache_address, &app->log, &app->cache, why);
+    if (!err)
+        err = start_profiling(app, why);
     return err;
 }
 
 static void app_release(struct app *app)
 {
+    profiling_free(&app->profiling);
     cache_client_free(&app->cache);
     address_guard_free(&app->guard);
     artwork_close(&app->artwork);
@@ -123,12 +172,17 @@ int main(int argc, char **argv)
                        "      servers, spawn-fcgi and systemd hand it over",
     };
     int exit_status;
+    struct err_buf why = {.text = ""};
     card_memory_init();
+    if (prepare_profiling(argv, &why)) {
+        fprintf(stderr, "%s: %s\n", program.name, why.text);
+        return EXIT_FAILURE;
+    }
+    why.text[0] = '\0';
     if (!program_start(&program, argc, argv, &exit_status))
         return exit_status;
     app.log = (struct log){&program.log_sink, "api", NULL};
 
-    struct err_buf why = {.text = ""};
     enum app_err err = app_init(&app, &why);
     if (!err)
         err = serve(&app, listen_address, &why);

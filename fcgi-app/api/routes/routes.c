@@ -11,3 +11,13 @@ const struct route api_routes[] = {
     {HTTP_POST, "/payments", "payments", route_payments, ROUTE_AUTHN},
 };
 const size_t api_route_count = sizeof(api_routes) / sizeof(api_routes[0]);
+
+const struct route root_routes[] = {
+    {HTTP_GET, "/debug/pprof", "pprof", route_pprof_redirect, ROUTE_ADMIN},
+    {HTTP_GET, "/debug/pprof/", "pprof", route_pprof_index, ROUTE_ADMIN},
+    {HTTP_GET, "/debug/pprof/{name}", "pprof", route_pprof, ROUTE_ADMIN},
+    {HTTP_POST, "/debug/pprof/{name}", "pprof", route_pprof, ROUTE_ADMIN},
+    {HTTP_GET, "/pprof/{name}", "pprof", route_pprof_legacy, ROUTE_ADMIN},
+    {HTTP_POST, "/pprof/{name}", "pprof", route_pprof_legacy, ROUTE_ADMIN},
+};
+const size_t root_route_count = sizeof(root_routes) / sizeof(root_routes[0]);

@@ -36,7 +36,8 @@ static const struct config_entry entries[] = {
 static enum app_err check_all(const void *config, struct err_buf *why)
 {
     const struct settings *settings = config;
-    return settings->enabled && settings->count == 7 ? err_set(why, APP_CONFIG, "not both") : APP_OK;
+    return settings->enabled && settings->count == 7 ? err_set(why, APP_CONFIG, "not both")
+                                                     : APP_OK;
 }
 
 static const struct config_table table = {entries, sizeof(entries) / sizeof(entries[0]), check_all};
