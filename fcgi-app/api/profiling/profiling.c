@@ -143,13 +143,14 @@ static enum app_err serve(void *context, const char *command, bool (*gone)(void 
     struct profiling *profiling = context;
     struct profiling_query query;
     struct profile *profile = NULL;
-    int for_s;
+    static const char toggle_on[] = "toggle on ";
     if (strcmp(command, "state") == 0)
         return answer_state(profiling, answer);
     if (strcmp(command, "toggle off") == 0)
         return sampler_toggle(profiling->sampler, false, 0, why);
-    if (sscanf(command, "toggle on %d", &for_s) == 1)
-        return sampler_toggle(profiling->sampler, true, for_s, why);
+    if (strncmp(command, toggle_on, sizeof(toggle_on) - 1) == 0)
+        return sampler_toggle(profiling->sampler, true,
+                              (int)strtol(command + sizeof(toggle_on) - 1, NULL, 10), why);
     if (!parse_query(command, &query))
         return err_set(why, APP_NOT_IMPLEMENTED, "this process does not know %.40s", command);
 

@@ -82,8 +82,8 @@ const char *request_header(const struct request *request, const char *name)
     if (len >= sizeof(variable) - prefix)
         return NULL;
     for (size_t i = 0; i <= len; i++) {
-        char c = name[i];
-        variable[prefix + i] = c == '-' ? '_' : (char)toupper((unsigned char)c);
+        int upper = toupper((unsigned char)name[i]);
+        variable[prefix + i] = (char)(upper == '-' ? '_' : upper);
     }
     /* RFC 3875, section 4.1.18: these two have variables of their own. */
     const char *bare = variable + prefix;

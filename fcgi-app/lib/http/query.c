@@ -19,18 +19,18 @@ static bool decode(const char *text, size_t len, char *out, size_t size)
 {
     size_t used = 0;
     for (size_t i = 0; i < len; i++) {
-        char byte = text[i] == '+' ? ' ' : text[i];
+        int byte = text[i] == '+' ? ' ' : text[i];
         if (text[i] == '%') {
             int high = i + 2 < len ? hex_digit(text[i + 1]) : -1;
             int low = i + 2 < len ? hex_digit(text[i + 2]) : -1;
             if (high < 0 || low < 0 || high + low == 0)
                 return false;
-            byte = (char)(high * 16 + low);
+            byte = high * 16 + low;
             i += 2;
         }
         if (used + 1 >= size)
             return false;
-        out[used++] = byte;
+        out[used++] = (char)byte;
     }
     out[used] = '\0';
     return true;

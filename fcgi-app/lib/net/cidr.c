@@ -178,7 +178,7 @@ static enum app_err parse_list(const struct list_kind *kind, const char *list, v
 enum app_err cidr_parse_list(const char *list, struct cidr **ranges, size_t *count,
                              struct err_buf *why)
 {
-    void *items;
+    void *items = NULL;
     enum app_err err = parse_list(&cidr_list, list, &items, count, why);
     if (!err)
         *ranges = items;
@@ -188,7 +188,7 @@ enum app_err cidr_parse_list(const char *list, struct cidr **ranges, size_t *cou
 enum app_err port_range_parse_list(const char *list, struct port_range **ranges, size_t *count,
                                    struct err_buf *why)
 {
-    void *items;
+    void *items = NULL;
     enum app_err err = parse_list(&port_list, list, &items, count, why);
     if (!err)
         *ranges = items;
