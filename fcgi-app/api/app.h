@@ -15,6 +15,7 @@
 #include "api/config.h"
 #include "api/health.h"
 #include "api/image/artwork.h"
+#include "api/telemetry.h"
 #include "lib/base/err.h"
 #include "lib/base/log.h"
 #include "lib/fcgi/request.h"
@@ -23,7 +24,7 @@
 #include "lib/net/address_guard.h"
 #include "lib/net/http_client.h"
 
-/* The process. Filled by main in the order of the members, then read-only but for the last two. */
+/* The process. Filled by main, then read-only but for the last three. */
 struct app {
     struct api_config config;
     struct log log;
@@ -31,8 +32,9 @@ struct app {
     struct address_guard *guard;
     struct cache_client *cache;
     struct face_client faces;
-    struct health health; /* has a lock of its own */
-    atomic_bool stopping; /* SIGTERM was taken: /health/ready says so */
+    struct telemetry telemetry; /* its functions take any thread */
+    struct health health;       /* has a lock of its own */
+    atomic_bool stopping;       /* SIGTERM was taken: /health/ready says so */
 };
 
 /* One worker thread's own handles. */

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "lib/net/address_guard.h"
+#include "lib/telemetry/statsd.h"
 
 static enum app_err check_api_path(const char *value, struct err_buf *why)
 {
@@ -32,6 +33,11 @@ static enum app_err check_base_url(const char *value, struct err_buf *why)
     if (strncmp(value, "http://", 7) != 0 && strncmp(value, "https://", 8) != 0)
         return err_set(why, APP_CONFIG, "must begin with http:// or https://");
     return APP_OK;
+}
+
+static enum app_err check_run_dir(const char *value, struct err_buf *why)
+{
+    return value[0] == '/' ? APP_OK : err_set(why, APP_CONFIG, "must be an absolute path");
 }
 
 #define MEMBER(name) offsetof(struct api_config, name)
@@ -68,6 +74,30 @@ static const struct config_entry entries[] = {
      "Longest time for one request, all its steps together", NULL},
     {"LOCAL_CACHE_TTL", CONFIG_DURATION, MEMBER(local_cache_ttl_ms), "30s", "0s", "24h", NULL,
      "How long an answer of /cache/ may be kept by browsers and proxies; 0: not at all", NULL},
+    {"CACHE_ERROR_RATE", CONFIG_FRACTION, MEMBER(cache_fault.rate), "0", NULL, NULL, NULL,
+     "Share of the requests to /cache/ that get a fault on purpose", NULL},
+    {"CACHE_ERROR_TYPE", CONFIG_CHOICE, MEMBER(cache_fault.type), "http_error", NULL, NULL,
+     "http_error|delay|dump",
+     "Which: an error instead of the answer, a pause before it, or the cache's whole reply printed "
+     "to standard error",
+     NULL},
+    {"CACHE_ERROR_CODE", CONFIG_INT, MEMBER(cache_fault.code), "500", "400", "599", NULL,
+     "Status of such an error", NULL},
+    {"CACHE_ERROR_DELAY", CONFIG_DURATION, MEMBER(cache_fault.delay_ms), "1s", "0s", "10m", NULL,
+     "Length of such a pause", NULL},
+    {"EMOJIFY_ERROR_RATE", CONFIG_FRACTION, MEMBER(emojify_fault.rate), "0", NULL, NULL, NULL,
+     "Share of the requests for a new picture that get a fault on purpose", NULL},
+    {"EMOJIFY_ERROR_TYPE", CONFIG_CHOICE, MEMBER(emojify_fault.type), "http_error", NULL, NULL,
+     "http_error|delay", "Which: an error instead of the answer, or a pause before it", NULL},
+    {"EMOJIFY_ERROR_CODE", CONFIG_INT, MEMBER(emojify_fault.code), "500", "400", "599", NULL,
+     "Status of such an error", NULL},
+    {"EMOJIFY_ERROR_DELAY", CONFIG_DURATION, MEMBER(emojify_fault.delay_ms), "1s", "0s", "10m",
+     NULL, "Length of such a pause", NULL},
+    {"RUN_DIR", CONFIG_STRING, MEMBER(run_dir), "/run/emojify-api", NULL, NULL, NULL,
+     "Directory that the processes of one pool share; nobody else may write to it", check_run_dir},
+    {"STATSD_SERVER", CONFIG_STRING, MEMBER(statsd_server), NULL, NULL, NULL, NULL,
+     "host:port of a statsd server that takes DogStatsD's tags; empty: none is told",
+     statsd_check_server},
     {"WORKERS", CONFIG_INT, MEMBER(workers), "0", "0", "1024", NULL,
      "Threads that answer requests; 0: four a core, at least 16", NULL},
     {"SHUTDOWN_GRACE", CONFIG_DURATION, MEMBER(shutdown_grace_ms), "30s", "0s", "10m", NULL,

@@ -49,14 +49,24 @@ static const char *path_below(const char *path, const char *api_path)
     return strncmp(path, api_path, len) == 0 ? path + len - 1 : NULL;
 }
 
+/* The row of the root's table, or of the API's. Errors as router_match. */
+static enum app_err find_route(const struct exchange *exchange, struct route_match *match)
+{
+    const struct request *request = exchange->request;
+    enum app_err err =
+        router_match(root_routes, root_route_count, request->method, request->path, match);
+    if (err != APP_NOT_FOUND)
+        return err;
+    const char *path = path_below(request->path, exchange->app->config.api_path);
+    if (!path)
+        return APP_NOT_FOUND;
+    return router_match(api_routes, api_route_count, request->method, path, match);
+}
+
 static enum app_err route(struct exchange *exchange, const struct route **found)
 {
     struct route_match match;
-    const char *path = path_below(exchange->request->path, exchange->app->config.api_path);
-    if (!path)
-        return APP_NOT_FOUND;
-    enum app_err err =
-        router_match(api_routes, api_route_count, exchange->request->method, path, &match);
+    enum app_err err = find_route(exchange, &match);
     if (err == APP_METHOD_NOT_ALLOWED) {
         char allow[ALLOW_HEADER_MAX];
         router_allow_header(match.allowed, allow, sizeof(allow));
@@ -112,8 +122,17 @@ void handler_handle(void *context, void *worker, struct request *request, struct
         .deadline_ns = request->started_ns + app->config.request_timeout_ms * NS_PER_MS,
     };
     const struct route *found = NULL;
+    struct telemetry_request measured;
+    telemetry_request_begin(&app->telemetry, &measured);
     enum app_err err = route(&exchange, &found);
     if (err && response->state == RESPONSE_HEADERS)
         (void)response_error(response, err, exchange.why.text);
     log_request(&exchange, found, err);
+    const struct telemetry_outcome outcome = {
+        .route = found,
+        .method = request->method,
+        .status = response->status,
+        .started_ns = request->started_ns,
+    };
+    telemetry_request_end(&app->telemetry, &measured, &outcome);
 }

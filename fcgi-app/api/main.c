@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "api/app.h"
+#include "api/faults.h"
 #include "api/handler.h"
 #include "lib/base/program.h"
 #include "lib/fcgi/worker.h"
@@ -31,11 +32,14 @@ static enum app_err app_init(struct app *app, struct err_buf *why)
                                 why);
     if (!err)
         err = cache_client_new(config->cache_address, &app->log, &app->cache, why);
+    if (!err)
+        err = telemetry_start(&app->telemetry, config, &app->log, why);
     return err;
 }
 
 static void app_release(struct app *app)
 {
+    telemetry_stop(&app->telemetry);
     cache_client_free(&app->cache);
     address_guard_free(&app->guard);
     artwork_close(&app->artwork);
@@ -68,6 +72,8 @@ static enum app_err serve(struct app *app, const char *listen_address, struct er
     log_info(&app->log, "Service started",
              LOG_FIELDS(LOG_STR("version", APP_VERSION), LOG_INT("pid", getpid()),
                         LOG_INT("workers", options.workers)));
+    telemetry_count(&app->telemetry, "started");
+    faults_announce(&app->config, &app->log);
     int signal_number = program_wait_for_stop();
     atomic_store(&app->stopping, true);
     log_info(&app->log, "Stopping", LOG_FIELDS(LOG_INT("signal", signal_number)));
@@ -105,7 +111,7 @@ int main(int argc, char **argv)
     int exit_status;
     if (!program_start(&program, argc, argv, &exit_status))
         return exit_status;
-    app.log = (struct log){&program.log_sink, "api", NULL};
+    app.log = (struct log){.sink = &program.log_sink, .module = "api"};
 
     struct err_buf why = {.text = ""};
     enum app_err err = app_init(&app, &why);

@@ -10,3 +10,8 @@ const struct route api_routes[] = {
     {HTTP_GET, "/health/ready", "health_ready", route_health_ready},
 };
 const size_t api_route_count = sizeof(api_routes) / sizeof(api_routes[0]);
+
+const struct route root_routes[] = {
+    {HTTP_GET, "/metrics", "metrics", route_metrics},
+};
+const size_t root_route_count = sizeof(root_routes) / sizeof(root_routes[0]);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The single table of the API's routes; one file a route implements them.
- * Patterns are below API_PATH, without it: "/" is API_PATH itself.
+ * The tables of routes; one file a route implements them. The API's patterns are
+ * below API_PATH, without it: "/" is API_PATH itself. What is for operators lies at
+ * the root, whatever API_PATH is, and is looked for first.
  */
 #ifndef API_ROUTES_ROUTES_H
 #define API_ROUTES_ROUTES_H
@@ -12,11 +13,14 @@
 
 extern const struct route api_routes[];
 extern const size_t api_route_count;
+extern const struct route root_routes[];
+extern const size_t root_route_count;
 
 route_handler route_emojify;      /* POST /             emojify.c */
 route_handler route_cache;        /* GET /cache/{file}  cache.c */
 route_handler route_health;       /* GET /health        health.c */
 route_handler route_health_live;  /* GET /health/live */
 route_handler route_health_ready; /* GET /health/ready */
+route_handler route_metrics;      /* GET /metrics       metrics.c, at the root */
 
 #endif

@@ -161,7 +161,7 @@ static struct app *app_new(const char *address)
     assert_true(app->log_fd >= 0);
     app->sink.fd = app->log_fd;
     app->sink.level = LOG_INFO;
-    app->log = (struct log){&app->sink, "api", NULL};
+    app->log = (struct log){.sink = &app->sink, .module = "api"};
     app->fail_from = WORKERS_MAX;
     app->large = malloc(HUGE_ANSWER);
     assert_non_null(app->large);
