@@ -25,8 +25,9 @@ DEPS := gcc g++ libc6-dev pkg-config \
 	libblas-dev liblapack-dev libgoogle-perftools-dev libdw-dev zlib1g-dev \
 	fonts-noto-color-emoji lighttpd curl
 # What only the tests need, and what only `make check` needs.
-# The last three are clients that read our profiles; tests without them say that they were skipped.
-DEPS_TEST  := libcmocka-dev golang-go protobuf-compiler google-perftools
+# The three after cmocka are clients that read our profiles; tests without them say that they
+# were skipped. wrk is for the experiment.
+DEPS_TEST  := libcmocka-dev golang-go protobuf-compiler google-perftools wrk
 DEPS_CHECK := clang-format-14 clang-tidy-14
 
 # $(call install,packages): installs those that are missing, silent when none is.
@@ -106,7 +107,7 @@ PICTURES := $(addprefix build/pictures/,grace_hopper.jpg astronaut.png camera.pn
 
 # --- Targets for people ----------------------------------------------------------
 
-.PHONY: all help deps deps-test deps-check run up down pictures test unit run-tests asan \
+.PHONY: experiment all help deps deps-test deps-check run up down pictures test unit run-tests asan \
 	format check check-format check-headers check-tidy check-lint clean
 
 all: $(BINARIES) $(ARTWORK) ## build the three programs into build/release/
@@ -137,6 +138,10 @@ down: ## stop it (PORT=8080)
 
 pictures: $(PICTURES) ## get the photographs of make run and the tests
 	@:
+
+experiment: deps deps-test ## repeat the investigation: a forgotten debug line, found by its profile
+	@$(MAKE) all
+	@tests/bench/experiment.sh
 
 clean: ## remove build/
 	rm -rf build

@@ -10,7 +10,8 @@
 #   stack.sh pids    what runs now, a name=pid a line
 #
 # From the environment: PORT (8080), WEB (lighttpd), API_PROCESSES (1), BUILD (the
-# programs' directory, build/release), START_SECONDS (20: how long a start may take);
+# programs' directory, build/release), START_SECONDS (20: how long a start may take),
+# API_STDERR (where lighttpd and the api write their log, api.log);
 # CACHE_ADDRESS or FACEBOX when there is a cache or a FaceBox already; and every
 # setting of the three programs.
 #
@@ -127,6 +128,7 @@ pids_of() { # name
 # reach it, and sets $started to its pid.
 start() { # log command...
     log=$state/$1.log
+    [ "$1" != api ] || log=${API_STDERR:-$log}
     shift
     env "$mark" setsid "$@" </dev/null >>"$log" 2>&1 9>&- &
     started=$!

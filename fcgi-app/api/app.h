@@ -18,6 +18,7 @@
 #include "api/health.h"
 #include "api/image/artwork.h"
 #include "api/profiling/profiling.h"
+#include "api/telemetry.h"
 #include "lib/base/err.h"
 #include "lib/base/log.h"
 #include "lib/fcgi/request.h"
@@ -28,7 +29,7 @@
 
 enum { APP_MAX_ROUTES = 64 };
 
-/* The process. Filled by main in the order of the members, then read-only but for the last two. */
+/* The process. Filled by main, then read-only but for telemetry, health and stopping. */
 struct app {
     struct api_config config;
     struct log log;
@@ -40,6 +41,7 @@ struct app {
     struct profiling *profiling; /* NULL: PROFILE is off, and its routes do not exist */
     struct sampler_route route_functions[APP_MAX_ROUTES]; /* for the profiles' route label */
     struct admin_guard admin_guard;                       /* counts with an atomic of its own */
+    struct telemetry telemetry;                           /* its functions take any thread */
     struct health health;                                 /* has a lock of its own */
     atomic_bool stopping; /* SIGTERM was taken: /health/ready says so */
 };

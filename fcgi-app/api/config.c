@@ -9,6 +9,7 @@
 #include "api/auth/admin_guard.h"
 #include "lib/http/cors.h"
 #include "lib/net/address_guard.h"
+#include "lib/telemetry/statsd.h"
 
 static enum app_err check_api_path(const char *value, struct err_buf *why)
 {
@@ -130,6 +131,28 @@ static const struct config_entry entries[] = {
      "Longest profile that may be asked for; the web server must wait as long", NULL},
     {"PROFILE_HEAP", CONFIG_SIZE, MEMBER(profile_heap_bytes), "0", "0", "1G", NULL,
      "Sample one allocation in so many bytes for the heap profile, 512K is usual; 0: none", NULL},
+    {"CACHE_ERROR_RATE", CONFIG_FRACTION, MEMBER(cache_fault.rate), "0", NULL, NULL, NULL,
+     "Share of the requests to /cache/ that get a fault on purpose", NULL},
+    {"CACHE_ERROR_TYPE", CONFIG_CHOICE, MEMBER(cache_fault.type), "http_error", NULL, NULL,
+     "http_error|delay|dump",
+     "Which: an error instead of the answer, a pause before it, or the cache's whole reply printed "
+     "to standard error",
+     NULL},
+    {"CACHE_ERROR_CODE", CONFIG_INT, MEMBER(cache_fault.code), "500", "400", "599", NULL,
+     "Status of such an error", NULL},
+    {"CACHE_ERROR_DELAY", CONFIG_DURATION, MEMBER(cache_fault.delay_ms), "1s", "0s", "10m", NULL,
+     "Length of such a pause", NULL},
+    {"EMOJIFY_ERROR_RATE", CONFIG_FRACTION, MEMBER(emojify_fault.rate), "0", NULL, NULL, NULL,
+     "Share of the requests for a new picture that get a fault on purpose", NULL},
+    {"EMOJIFY_ERROR_TYPE", CONFIG_CHOICE, MEMBER(emojify_fault.type), "http_error", NULL, NULL,
+     "http_error|delay", "Which: an error instead of the answer, or a pause before it", NULL},
+    {"EMOJIFY_ERROR_CODE", CONFIG_INT, MEMBER(emojify_fault.code), "500", "400", "599", NULL,
+     "Status of such an error", NULL},
+    {"EMOJIFY_ERROR_DELAY", CONFIG_DURATION, MEMBER(emojify_fault.delay_ms), "1s", "0s", "10m",
+     NULL, "Length of such a pause", NULL},
+    {"STATSD_SERVER", CONFIG_STRING, MEMBER(statsd_server), NULL, NULL, NULL, NULL,
+     "host:port of a statsd server that takes DogStatsD's tags; empty: none is told",
+     statsd_check_server},
     {"WORKERS", CONFIG_INT, MEMBER(workers), "0", "0", "1024", NULL,
      "Threads that answer requests; 0: four a core, at least 16", NULL},
     {"SHUTDOWN_GRACE", CONFIG_DURATION, MEMBER(shutdown_grace_ms), "30s", "0s", "10m", NULL,

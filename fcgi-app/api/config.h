@@ -12,6 +12,14 @@
 
 #include "lib/base/config.h"
 
+/* One route's CACHE_ERROR_... or EMOJIFY_ERROR_..., see api/faults.h. */
+struct fault_config {
+    double rate; /* of the requests, 0 to 1 */
+    int type;    /* enum fault_type */
+    int64_t code;
+    int64_t delay_ms;
+};
+
 struct api_config {
     const char *api_path; /* begins and ends with '/' */
     const char *allow_origin;
@@ -40,6 +48,9 @@ struct api_config {
     int64_t profile_ring_hz;
     int64_t profile_max_seconds;
     int64_t profile_heap_bytes;
+    struct fault_config cache_fault;
+    struct fault_config emojify_fault;
+    const char *statsd_server;
     int64_t workers; /* 0: by the number of cores */
     int64_t shutdown_grace_ms;
     int log_level;  /* enum log_level */

@@ -90,8 +90,12 @@ static enum app_err find_route(const struct exchange *exchange, struct route_mat
     const struct request *request = exchange->request;
     enum app_err err =
         router_match(root_routes, root_route_count, request->method, request->path, match);
+    /* A method that is not taken must not tell that a route which is off exists. */
+    if (err == APP_METHOD_NOT_ALLOWED && !exchange->app->profiling &&
+        strcmp(request->path, "/metrics") != 0)
+        return APP_NOT_FOUND;
     if (err != APP_NOT_FOUND)
-        return err == APP_METHOD_NOT_ALLOWED && !exchange->app->profiling ? APP_NOT_FOUND : err;
+        return err;
     const char *path = path_below(request->path, exchange->app->config.api_path);
     if (!path)
         return APP_NOT_FOUND;
@@ -166,8 +170,17 @@ void handler_handle(void *context, void *worker, struct request *request, struct
         .deadline_ns = request->started_ns + app->config.request_timeout_ms * NS_PER_MS,
     };
     const struct route *found = NULL;
+    struct telemetry_request measured;
+    telemetry_request_begin(&app->telemetry, &measured);
     enum app_err err = route(&exchange, &found);
     if (err && response->state == RESPONSE_HEADERS)
         (void)response_error(response, err, exchange.why.text);
     log_request(&exchange, found, err);
+    const struct telemetry_outcome outcome = {
+        .route = found,
+        .method = request->method,
+        .status = response->status,
+        .started_ns = request->started_ns,
+    };
+    telemetry_request_end(&app->telemetry, &measured, &outcome);
 }

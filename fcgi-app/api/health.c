@@ -40,16 +40,24 @@ static void ask(const struct health_call *call, struct health_report *report)
         .http = call->http,
         .deadline_ns = deadline_min(call->deadline_ns, deadline_in_ms(FACEBOX_INFO_MS)),
         .request_id = call->request_id,
+        .headers = call->headers,
+        .header_count = call->header_count,
     };
+    int64_t started_ns = clock_now_ns();
     report->facebox =
         face_client_info(call->faces, &face_call, &report->facebox_version, &report->facebox_why);
+    telemetry_upstream(call->telemetry, UPSTREAM_FACEBOX_INFO, started_ns, report->facebox);
 
     struct cache_call cache_call = {
         .deadline_ns = deadline_min(call->deadline_ns, deadline_in_ms(CACHE_CHECK_MS)),
         .request_id = call->request_id,
+        .headers = call->headers,
+        .header_count = call->header_count,
     };
+    started_ns = clock_now_ns();
     report->cache =
         cache_check(call->cache, &cache_call, &report->cache_status, &report->cache_why);
+    telemetry_upstream(call->telemetry, UPSTREAM_CACHE_CHECK, started_ns, report->cache);
     if (report->cache == APP_OK && report->cache_status != SERVING)
         report->cache = APP_UNAVAILABLE;
 }

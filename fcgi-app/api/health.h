@@ -15,6 +15,7 @@
 
 #include "api/clients/cache_client.h"
 #include "api/clients/face_client.h"
+#include "api/telemetry.h"
 #include "lib/base/err.h"
 
 /* What the upstreams said. An error's `detail` is for the log. */
@@ -42,6 +43,9 @@ struct health_call {
     struct http_client *http;
     const struct face_client *faces;
     const char *request_id;
+    const struct http_header *headers; /* further ones, see struct cache_call */
+    size_t header_count;
+    struct telemetry *telemetry; /* told how the upstreams fared */
     int64_t deadline_ns;
 };
 

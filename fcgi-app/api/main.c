@@ -10,6 +10,7 @@
 
 #include "api/app.h"
 #include "api/clients/card.h"
+#include "api/faults.h"
 #include "api/handler.h"
 #include "api/profiling/sampler.h"
 #include "api/routes/routes.h"
@@ -97,6 +98,8 @@ static enum app_err app_init(struct app *app, struct err_buf *why)
     if (!err)
         err = cache_client_new(config->cache_address, &app->log, &app->cache, why);
     if (!err)
+        err = telemetry_start(&app->telemetry, config, &app->log, why);
+    if (!err)
         err = start_profiling(app, why);
     return err;
 }
@@ -104,6 +107,7 @@ static enum app_err app_init(struct app *app, struct err_buf *why)
 static void app_release(struct app *app)
 {
     profiling_free(&app->profiling);
+    telemetry_stop(&app->telemetry);
     cache_client_free(&app->cache);
     address_guard_free(&app->guard);
     artwork_close(&app->artwork);
@@ -137,6 +141,8 @@ static enum app_err serve(struct app *app, const char *listen_address, struct er
     log_info(&app->log, "Service started",
              LOG_FIELDS(LOG_STR("version", APP_VERSION), LOG_INT("pid", getpid()),
                         LOG_INT("workers", options.workers)));
+    telemetry_count(&app->telemetry, "started");
+    faults_announce(&app->config, &app->log);
     int signal_number = program_wait_for_stop();
     atomic_store(&app->stopping, true);
     log_info(&app->log, "Stopping", LOG_FIELDS(LOG_INT("signal", signal_number)));
@@ -181,7 +187,7 @@ int main(int argc, char **argv)
     why.text[0] = '\0';
     if (!program_start(&program, argc, argv, &exit_status))
         return exit_status;
-    app.log = (struct log){&program.log_sink, "api", NULL};
+    app.log = (struct log){.sink = &program.log_sink, .module = "api"};
 
     enum app_err err = app_init(&app, &why);
     if (!err)

@@ -12,6 +12,9 @@
 #include <grpc/slice.h>
 
 #include "lib/rpc/rpc.h"
+#include "lib/telemetry/trace.h"
+
+enum { TRACEPARENT_MAX = 255 };
 
 struct lane_call {
     struct lane_call *next; /* while spare */
@@ -83,14 +86,14 @@ static void top_up(struct lane *lane)
     }
 }
 
-/* The value of x-request-id, cut to a text in `out`; NULL when there is none that is sane. */
-static const char *request_id(const grpc_metadata_array *metadata, char out[LIMIT_REQUEST_ID + 1])
+/* A value as a text in `out` of `size` bytes; NULL when there is none that fits. */
+static const char *find_metadata(const grpc_metadata_array *metadata, const char *name, char *out,
+                                 size_t size)
 {
     for (size_t i = 0; i < metadata->count; i++) {
         const grpc_slice *value = &metadata->metadata[i].value;
         size_t len = GRPC_SLICE_LENGTH(*value);
-        if (len > 0 && len <= LIMIT_REQUEST_ID &&
-            grpc_slice_str_cmp(metadata->metadata[i].key, "x-request-id") == 0) {
+        if (len > 0 && len < size && grpc_slice_str_cmp(metadata->metadata[i].key, name) == 0) {
             memcpy(out, GRPC_SLICE_START_PTR(*value), len);
             out[len] = '\0';
             return out;
@@ -99,11 +102,23 @@ static const char *request_id(const grpc_metadata_array *metadata, char out[LIMI
     return NULL;
 }
 
+/* A trace_lookup whose source is the text of traceparent, or NULL. */
+static const char *find_trace_header(const void *source, const char *name)
+{
+    return strcmp(name, "traceparent") == 0 ? source : NULL;
+}
+
 /* Run the method, within what may be under way at a time. */
 static void make_answer(struct lane *lane, struct lane_call *call, struct answer *answer)
 {
     char id[LIMIT_REQUEST_ID + 1];
-    struct log log = log_child(lane->shared->log, request_id(&call->metadata, id));
+    char parent[TRACEPARENT_MAX + 1];
+    struct trace trace;
+    bool traced = trace_read(&trace, find_trace_header,
+                             find_metadata(&call->metadata, "traceparent", parent, sizeof(parent)));
+    struct log log =
+        log_child(lane->shared->log, find_metadata(&call->metadata, "x-request-id", id, sizeof(id)),
+                  traced ? trace.trace_id : NULL);
     struct iovec *pieces = NULL;
     size_t count = 0;
     answer->data = NULL;

@@ -85,7 +85,7 @@ int main(int argc, char **argv)
     if (!program_start(&program, argc, argv, &exit_status))
         return exit_status;
 
-    const struct log log = {&program.log_sink, program.module, NULL};
+    const struct log log = {.sink = &program.log_sink, .module = program.module};
     struct parts parts = {0};
     struct err_buf why = {.text = ""};
     enum app_err err = start(&config, &log, &parts, &why);

@@ -33,11 +33,11 @@ static enum app_err run_check(struct call *call, struct answer *answer, struct e
 static const struct {
     const char *path;
     enum app_err (*run)(struct call *call, struct answer *answer, struct err_buf *why);
-    enum log_level level; /* of a call that went well: somebody checks every second */
+    enum log_level level; /* of a call that went well: of what changes something, and is rare */
 } methods[METHOD__MAX] = {
-    [METHOD_GET] = {"/Cache/Get", run_get, LOG_INFO},
+    [METHOD_GET] = {"/Cache/Get", run_get, LOG_DEBUG},
     [METHOD_PUT] = {"/Cache/Put", run_put, LOG_INFO},
-    [METHOD_EXISTS] = {"/Cache/Exists", run_exists, LOG_INFO},
+    [METHOD_EXISTS] = {"/Cache/Exists", run_exists, LOG_DEBUG},
     [METHOD_CHECK] = {"/Cache/Check", run_check, LOG_DEBUG},
     /* The name that grpc_health_probe, Consul, Kubernetes and Envoy ask; same messages. */
     [METHOD_HEALTH] = {"/grpc.health.v1.Health/Check", run_check, LOG_DEBUG},

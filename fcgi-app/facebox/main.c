@@ -118,7 +118,7 @@ int main(int argc, char **argv)
     int exit_status = EXIT_SUCCESS;
     if (!program_start(&program, argc, argv, &exit_status))
         return exit_status;
-    app.log = (struct log){&program.log_sink, program.module, NULL};
+    app.log = (struct log){.sink = &program.log_sink, .module = program.module};
     exit_status = run(&app);
     program_finish(&program);
     return exit_status;

@@ -15,6 +15,7 @@
 #include "lib/http/content_type.h"
 #include "lib/http/method.h"
 #include "lib/http/router.h"
+#include "lib/telemetry/trace.h"
 
 enum { FETCH_TIME_MS = 10 * 1000 };
 
@@ -263,13 +264,21 @@ static const char *find_request_id(const struct httpd_request *request)
     return id;
 }
 
+/* A trace_lookup in the request's headers. */
+static const char *find_trace_header(const void *source, const char *name)
+{
+    return httpd_request_header(source, name);
+}
+
 void server_handle(void *context, const struct httpd_request *request,
                    struct httpd_response *response)
 {
     const struct server *server = context;
     struct exchange exchange = {.server = server, .request = request, .response = response};
     exchange.request_id = find_request_id(request);
-    exchange.log = log_child(server->log, exchange.request_id);
+    struct trace trace;
+    bool traced = trace_read(&trace, find_trace_header, request);
+    exchange.log = log_child(server->log, exchange.request_id, traced ? trace.trace_id : NULL);
     response->content_type = "application/json; charset=utf-8";
     enum app_err err = route(&exchange);
     if (err) { /* the answer itself did not fit into memory: none, then */

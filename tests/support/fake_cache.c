@@ -26,7 +26,14 @@
 #include "lib/rpc/rpc.h"
 #include "lib/wire/cache_item.h"
 
-enum { METHODS = 4, ADDRESS_MAX = 200, ID_MAX = 2000, REQUEST_ID_MAX = 200 };
+enum {
+    METHODS = 4,
+    ADDRESS_MAX = 200,
+    ID_MAX = 2000,
+    METADATA_MAX = 24,
+    METADATA_NAME_MAX = 64,
+    METADATA_VALUE_MAX = 600
+};
 
 static const char *const names[METHODS] = {"Get", "Put", "Exists", "Check"};
 
@@ -48,7 +55,11 @@ struct fake_cache {
     pthread_cond_t stop;
     bool stopping;
     struct script scripts[METHODS];
-    char request_id[REQUEST_ID_MAX];
+    struct {
+        char name[METADATA_NAME_MAX];
+        char value[METADATA_VALUE_MAX];
+    } metadata[METADATA_MAX]; /* of the latest call */
+    size_t metadata_count;
 };
 
 enum call_state { CALL_AWAITED, CALL_READING, CALL_ANSWERING };
@@ -130,14 +141,20 @@ static void read_request(struct fake_cache *fake, struct call *call)
     start_batch(fake, call, &op, 1);
 }
 
-static void note_request_id(struct fake_cache *fake, const struct call *call)
+static void copy_slice(char *out, size_t size, const grpc_slice *slice)
 {
-    fake->request_id[0] = '\0';
-    for (size_t i = 0; i < call->metadata.count; i++) {
-        const grpc_slice *value = &call->metadata.metadata[i].value;
-        if (grpc_slice_str_cmp(call->metadata.metadata[i].key, "x-request-id") == 0)
-            (void)snprintf(fake->request_id, REQUEST_ID_MAX, "%.*s", (int)GRPC_SLICE_LENGTH(*value),
-                           (const char *)GRPC_SLICE_START_PTR(*value));
+    (void)snprintf(out, size, "%.*s", (int)GRPC_SLICE_LENGTH(*slice),
+                   (const char *)GRPC_SLICE_START_PTR(*slice));
+}
+
+static void note_metadata(struct fake_cache *fake, const struct call *call)
+{
+    fake->metadata_count = 0;
+    for (size_t i = 0; i < call->metadata.count && i < METADATA_MAX; i++) {
+        const grpc_metadata *entry = &call->metadata.metadata[i];
+        copy_slice(fake->metadata[i].name, METADATA_NAME_MAX, &entry->key);
+        copy_slice(fake->metadata[i].value, METADATA_VALUE_MAX, &entry->value);
+        fake->metadata_count++;
     }
 }
 
@@ -157,7 +174,7 @@ static struct fake_cache_answer next_answer(struct fake_cache *fake, const struc
 {
     struct fake_cache_answer answer = {.ending = FAKE_CACHE_ECHO};
     pthread_mutex_lock(&fake->lock);
-    note_request_id(fake, call);
+    note_metadata(fake, call);
     if (method >= 0) {
         struct script *script = &fake->scripts[method];
         script->calls++;
@@ -371,9 +388,13 @@ unsigned fake_cache_calls(struct fake_cache *fake, const char *method)
     return calls;
 }
 
-void fake_cache_request_id(struct fake_cache *fake, char *out, size_t size)
+void fake_cache_metadata(struct fake_cache *fake, const char *name, char *out, size_t size)
 {
+    out[0] = '\0';
     pthread_mutex_lock(&fake->lock);
-    (void)snprintf(out, size, "%s", fake->request_id);
+    for (size_t i = 0; i < fake->metadata_count; i++) {
+        if (strcmp(fake->metadata[i].name, name) == 0)
+            (void)snprintf(out, size, "%s", fake->metadata[i].value);
+    }
     pthread_mutex_unlock(&fake->lock);
 }

@@ -50,7 +50,7 @@ void fake_cache_script(struct fake_cache *fake, const char *method,
 
 /* Calls of `method` that have come in. */
 unsigned fake_cache_calls(struct fake_cache *fake, const char *method);
-/* x-request-id of the latest call, "" when it had none; cut to the room in `out`. */
-void fake_cache_request_id(struct fake_cache *fake, char *out, size_t size);
+/* A metadata value of the latest call, "" when it had none; cut to the room in `out`. */
+void fake_cache_metadata(struct fake_cache *fake, const char *name, char *out, size_t size);
 
 #endif

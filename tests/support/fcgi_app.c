@@ -117,7 +117,7 @@ struct test_app *test_app_new(const char *address)
     assert_true(app->log_fd >= 0);
     app->sink.fd = app->log_fd;
     app->sink.level = LOG_INFO;
-    app->log = (struct log){&app->sink, "api", NULL};
+    app->log = (struct log){.sink = &app->sink, .module = "api"};
     app->fail_from = TEST_APP_WORKERS_MAX;
     app->large = malloc(TEST_APP_HUGE);
     assert_non_null(app->large);

@@ -70,7 +70,7 @@ void loopback_init(struct loopback *loopback, const char *const *environment, co
     assert_non_null(loopback->arena);
     loopback->sink.fd = -1;
     loopback->sink.level = LOG_OFF;
-    loopback->log = (struct log){&loopback->sink, "test", NULL};
+    loopback->log = (struct log){.sink = &loopback->sink, .module = "test"};
 
     /* Freed before anybody looks, so that a pointer into it would be found out. */
     char **copy = copy_environment(environment);

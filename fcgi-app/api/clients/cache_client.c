@@ -65,19 +65,42 @@ void cache_caller_free(struct cache_caller **caller)
     *caller = NULL;
 }
 
-/* Fill in x-request-id when there is one that gRPC would send. Returns how many entries. */
-static size_t make_metadata(const struct cache_call *call, grpc_metadata *metadata)
+struct metadata {
+    grpc_metadata entries[1 + CACHE_CALL_HEADERS_MAX];
+    size_t count;
+};
+
+/* gRPC would fail the call for an entry that it may not send, so that one is left out. */
+static void add_metadata(struct metadata *metadata, const char *name, const char *value)
 {
-    if (!call->request_id)
-        return 0;
-    memset(metadata, 0, sizeof(*metadata));
-    metadata->key = grpc_slice_from_static_string("x-request-id");
-    metadata->value = grpc_slice_from_copied_string(call->request_id);
-    if (grpc_header_nonbin_value_is_legal(metadata->value) && *call->request_id &&
-        strlen(call->request_id) <= LIMIT_REQUEST_ID)
-        return 1;
-    grpc_slice_unref(metadata->value);
-    return 0;
+    grpc_metadata *entry = &metadata->entries[metadata->count];
+    memset(entry, 0, sizeof(*entry));
+    entry->key = grpc_slice_from_copied_string(name);
+    entry->value = grpc_slice_from_copied_string(value);
+    if (*value && grpc_header_key_is_legal(entry->key) && !grpc_is_binary_header(entry->key) &&
+        grpc_header_nonbin_value_is_legal(entry->value)) {
+        metadata->count++;
+        return;
+    }
+    grpc_slice_unref(entry->key);
+    grpc_slice_unref(entry->value);
+}
+
+static void make_metadata(const struct cache_call *call, struct metadata *metadata)
+{
+    metadata->count = 0;
+    if (call->request_id && strlen(call->request_id) <= LIMIT_REQUEST_ID)
+        add_metadata(metadata, "x-request-id", call->request_id);
+    for (size_t i = 0; i < call->header_count && i < CACHE_CALL_HEADERS_MAX; i++)
+        add_metadata(metadata, call->headers[i].name, call->headers[i].value);
+}
+
+static void release_metadata(struct metadata *metadata)
+{
+    for (size_t i = 0; i < metadata->count; i++) {
+        grpc_slice_unref(metadata->entries[i].key);
+        grpc_slice_unref(metadata->entries[i].value);
+    }
 }
 
 static void release_reply(struct reply *reply)
@@ -96,8 +119,8 @@ static void try_call(struct cache_caller *caller, const struct cache_call *call,
         caller->channel->channel, NULL, GRPC_PROPAGATE_DEFAULTS, caller->queue,
         caller->channel->methods[method], rpc_deadline(call->deadline_ns), NULL);
     grpc_byte_buffer *message = grpc_raw_byte_buffer_create(&request, 1);
-    grpc_metadata metadata;
-    size_t metadata_count = make_metadata(call, &metadata);
+    struct metadata metadata;
+    make_metadata(call, &metadata);
     grpc_metadata_array initial, trailing;
     grpc_metadata_array_init(&initial);
     grpc_metadata_array_init(&trailing);
@@ -106,8 +129,8 @@ static void try_call(struct cache_caller *caller, const struct cache_call *call,
     grpc_op ops[6];
     memset(ops, 0, sizeof(ops));
     ops[0].op = GRPC_OP_SEND_INITIAL_METADATA;
-    ops[0].data.send_initial_metadata.count = metadata_count;
-    ops[0].data.send_initial_metadata.metadata = &metadata;
+    ops[0].data.send_initial_metadata.count = metadata.count;
+    ops[0].data.send_initial_metadata.metadata = metadata.entries;
     ops[1].op = GRPC_OP_SEND_MESSAGE;
     ops[1].data.send_message.send_message = message;
     ops[2].op = GRPC_OP_SEND_CLOSE_FROM_CLIENT;
@@ -126,8 +149,7 @@ static void try_call(struct cache_caller *caller, const struct cache_call *call,
         wait_end(&wait);
     }
 
-    if (metadata_count > 0)
-        grpc_slice_unref(metadata.value);
+    release_metadata(&metadata);
     grpc_metadata_array_destroy(&initial);
     grpc_metadata_array_destroy(&trailing);
     grpc_byte_buffer_destroy(message);

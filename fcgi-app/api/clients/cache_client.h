@@ -29,6 +29,9 @@
 
 #include "lib/base/err.h"
 #include "lib/base/log.h"
+#include "lib/http/header.h"
+
+enum { CACHE_CALL_HEADERS_MAX = 8 };
 
 struct cache_client;
 struct cache_caller;
@@ -52,6 +55,9 @@ void cache_caller_free(struct cache_caller **caller);
 struct cache_call {
     int64_t deadline_ns;    /* CLOCK_MONOTONIC */
     const char *request_id; /* sent as x-request-id if gRPC may send it; NULL: none */
+    /* Further metadata, sent if gRPC may; at most CACHE_CALL_HEADERS_MAX. Names in lower case. */
+    const struct http_header *headers;
+    size_t header_count;
 };
 
 /*

@@ -52,8 +52,13 @@ static enum app_err ask(const struct face_client *client, const struct face_call
                         const char *path, const struct http_file_part *file,
                         struct http_answer *answer, struct err_buf *why)
 {
-    const struct http_header headers[] = {{"Accept", "application/json; charset=utf-8"},
-                                          {"X-Request-Id", call->request_id}};
+    struct http_header headers[2 + FACE_CALL_HEADERS_MAX] = {
+        {"Accept", "application/json; charset=utf-8"}};
+    size_t header_count = 1;
+    if (call->request_id)
+        headers[header_count++] = (struct http_header){"X-Request-Id", call->request_id};
+    for (size_t i = 0; i < call->header_count && i < FACE_CALL_HEADERS_MAX; i++)
+        headers[header_count++] = call->headers[i];
     struct buf url;
     buf_init(&url, URL_MAX);
     enum app_err err = APP_NO_MEMORY;
@@ -64,7 +69,7 @@ static enum app_err ask(const struct face_client *client, const struct face_call
             .user = client->user[0] ? client->user : NULL,
             .password = client->password,
             .headers = headers,
-            .header_count = call->request_id ? 2 : 1,
+            .header_count = header_count,
             .file = file,
             .deadline_ns = call->deadline_ns,
             .max_answer = LIMIT_UPSTREAM_JSON,

@@ -15,6 +15,8 @@
 #include "lib/base/err.h"
 #include "lib/net/http_client.h"
 
+enum { FACE_CALL_HEADERS_MAX = 8 };
+
 struct face_client {
     const char *base_url; /* FACEBOX, with or without a slash at the end */
     const char *user;     /* "" for no authorization */
@@ -24,7 +26,9 @@ struct face_client {
 struct face_call {
     struct http_client *http;
     int64_t deadline_ns;
-    const char *request_id; /* NULL: none */
+    const char *request_id;            /* NULL: none */
+    const struct http_header *headers; /* further ones, at most FACE_CALL_HEADERS_MAX */
+    size_t header_count;
 };
 
 /*

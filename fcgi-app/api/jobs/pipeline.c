@@ -36,9 +36,22 @@ static enum app_err fetch(struct exchange *exchange, const char *url, struct buf
         .deadline_ns = step_deadline(exchange, exchange->app->config.fetch_timeout_ms),
         .max_bytes = LIMIT_PICTURE_BYTES,
     };
+    int64_t started_ns = clock_now_ns();
     struct wait wait = wait_begin(WAIT_FETCH);
     enum app_err err = http_client_fetch(exchange->worker->http, &fetch, bytes, &exchange->why);
     wait_end(&wait);
+    telemetry_upstream(&exchange->app->telemetry, UPSTREAM_FETCH, started_ns, err);
+    return err;
+}
+
+static enum app_err open_picture(struct exchange *exchange, const void *bytes, size_t len,
+                                 struct picture **picture)
+{
+    enum app_err err =
+        picture_open(bytes, len, step_deadline(exchange, exchange->app->config.emojify_timeout_ms),
+                     picture, &exchange->why);
+    if (err)
+        telemetry_count(&exchange->app->telemetry, "emojify.invalid_image");
     return err;
 }
 
@@ -52,13 +65,18 @@ static enum app_err detect(struct exchange *exchange, const struct picture *pict
     if (err)
         return err;
 
+    struct http_header headers[TRACE_HEADERS_MAX];
+    int64_t started_ns = clock_now_ns();
     struct face_call call = {
         .http = exchange->worker->http,
         .deadline_ns = step_deadline(exchange, exchange->app->config.facebox_timeout_ms),
         .request_id = exchange->request->id,
+        .headers = headers,
+        .header_count = trace_headers(&exchange->request->trace, headers),
     };
     err = face_client_check(&exchange->app->faces, &call, copy.data, copy.len,
                             exchange->request->arena, faces, count, &exchange->why);
+    telemetry_upstream(&exchange->app->telemetry, UPSTREAM_FACEBOX_CHECK, started_ns, err);
     detection_copy_release(&copy);
     return pipeline_upstream_error(&exchange->why, err, "the face detection");
 }
@@ -72,18 +90,28 @@ static enum app_err draw(struct exchange *exchange, const struct picture *pictur
         .key = key,
         .deadline_ns = step_deadline(exchange, exchange->app->config.emojify_timeout_ms),
     };
-    return emojify_draw(picture, faces, count, &options, drawn, &exchange->why);
+    int64_t started_ns = clock_now_ns();
+    enum app_err err = emojify_draw(picture, faces, count, &options, drawn, &exchange->why);
+    telemetry_drawn(&exchange->app->telemetry, started_ns, err);
+    return err;
 }
 
 static enum app_err store(struct exchange *exchange, const char *key,
                           const struct emojify_result *drawn)
 {
+    struct http_header headers[TRACE_HEADERS_MAX];
+    int64_t started_ns = clock_now_ns();
     struct cache_call call = {
         .deadline_ns = step_deadline(exchange, PUT_TIMEOUT_MS),
         .request_id = exchange->request->id,
+        .headers = headers,
+        .header_count = trace_headers(&exchange->request->trace, headers),
     };
     enum app_err err =
         cache_put(exchange->worker->cache, &call, key, drawn->data, drawn->len, &exchange->why);
+    telemetry_upstream(&exchange->app->telemetry, UPSTREAM_CACHE_PUT, started_ns, err);
+    if (!err)
+        telemetry_stored(&exchange->app->telemetry, drawn->drawn);
     return pipeline_upstream_error(&exchange->why, err, "the cache");
 }
 
@@ -106,9 +134,7 @@ enum app_err pipeline_run(struct exchange *exchange, const struct pipeline_sourc
         len = fetched.len;
     }
     if (!err)
-        err = picture_open(bytes, len,
-                           step_deadline(exchange, exchange->app->config.emojify_timeout_ms),
-                           &picture, &exchange->why);
+        err = open_picture(exchange, bytes, len, &picture);
     if (!err)
         err = detect(exchange, picture, bytes, len, &faces, &face_count);
     if (!err)
@@ -126,5 +152,6 @@ enum app_err pipeline_run(struct exchange *exchange, const struct pipeline_sourc
     free(drawn.data);
     picture_free(&picture);
     buf_release(&fetched);
+    telemetry_pictures_freed(&exchange->app->telemetry);
     return err;
 }

@@ -5,6 +5,7 @@
  * and the type is sniffed, never believed.
  */
 #include "api/app.h"
+#include "api/faults.h"
 #include "api/jobs/pipeline.h"
 #include "api/routes/routes.h"
 
@@ -53,16 +54,31 @@ static enum app_err send_item(struct exchange *exchange, const struct cache_item
 enum app_err route_cache(struct exchange *exchange)
 {
     struct cache_item item = {.pieces = NULL};
+    struct telemetry *telemetry = &exchange->app->telemetry;
+    struct http_header headers[TRACE_HEADERS_MAX];
+    bool answered, dump;
+    if (!is_cache_id(exchange->parameter)) {
+        telemetry_count(telemetry, "cache.missing_parameter");
+        return APP_NOT_FOUND;
+    }
+    enum app_err err = faults_inject(exchange, FAULT_ROUTE_CACHE, &answered, &dump);
+    if (err || answered)
+        return err;
+
+    int64_t started_ns = clock_now_ns();
     struct cache_call call = {
         .deadline_ns = deadline_min(exchange->deadline_ns,
                                     deadline_in_ms(exchange->app->config.cache_timeout_ms)),
         .request_id = exchange->request->id,
+        .headers = headers,
+        .header_count = trace_headers(&exchange->request->trace, headers),
     };
-    if (!is_cache_id(exchange->parameter))
-        return APP_NOT_FOUND;
-
-    enum app_err err =
-        cache_get(exchange->worker->cache, &call, exchange->parameter, &item, &exchange->why);
+    err = cache_get(exchange->worker->cache, &call, exchange->parameter, &item, &exchange->why);
+    telemetry_upstream(telemetry, UPSTREAM_CACHE_GET, started_ns, err);
+    if (err)
+        telemetry_count(telemetry, err == APP_NOT_FOUND ? "cache.file_not_found" : "cache.error");
+    if (!err && dump)
+        faults_dump(exchange->parameter, &item);
     if (!err)
         err = send_item(exchange, &item);
     cache_item_release(&item);

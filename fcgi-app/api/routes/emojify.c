@@ -5,6 +5,7 @@
  * made only when the cache does not have it yet.
  */
 #include "api/app.h"
+#include "api/faults.h"
 #include "api/jobs/pipeline.h"
 #include "api/routes/answer.h"
 #include "api/routes/routes.h"
@@ -67,12 +68,17 @@ out:
 
 static enum app_err is_cached(struct exchange *exchange, const char *key, bool *cached)
 {
+    struct http_header headers[TRACE_HEADERS_MAX];
+    int64_t started_ns = clock_now_ns();
     struct cache_call call = {
         .deadline_ns = deadline_min(exchange->deadline_ns,
                                     deadline_in_ms(exchange->app->config.cache_timeout_ms)),
         .request_id = exchange->request->id,
+        .headers = headers,
+        .header_count = trace_headers(&exchange->request->trace, headers),
     };
     enum app_err err = cache_exists(exchange->worker->cache, &call, key, cached, &exchange->why);
+    telemetry_upstream(&exchange->app->telemetry, UPSTREAM_CACHE_EXISTS, started_ns, err);
     return pipeline_upstream_error(&exchange->why, err, "the cache");
 }
 
@@ -100,16 +106,31 @@ static enum app_err answer_key(struct exchange *exchange, const char *key,
                                  url));
 }
 
+/* Fill `source` and `key` from the body, of either kind. */
+static enum app_err read_source(struct exchange *exchange, struct pipeline_source *source,
+                                char key[MD5_HEX_LEN + 1])
+{
+    bool is_picture = strncmp(request_media_type(exchange->request), "image/", 6) == 0;
+    enum app_err err = is_picture ? source_from_picture(exchange, source, key)
+                                  : source_from_url(exchange, source, key);
+    if (err)
+        telemetry_count(&exchange->app->telemetry,
+                        err == APP_INVALID_URL ? "emojify.invalid_uri" : "emojify.no_post_body");
+    return err;
+}
+
 enum app_err route_emojify(struct exchange *exchange)
 {
     struct pipeline_source source;
     struct pipeline_result result;
     char key[MD5_HEX_LEN + 1];
     bool cached = false;
+    bool answered, dump;
 
-    bool is_picture = strncmp(request_media_type(exchange->request), "image/", 6) == 0;
-    enum app_err err = is_picture ? source_from_picture(exchange, &source, key)
-                                  : source_from_url(exchange, &source, key);
+    enum app_err err = faults_inject(exchange, FAULT_ROUTE_EMOJIFY, &answered, &dump);
+    if (err || answered)
+        return err;
+    err = read_source(exchange, &source, key);
     if (!err)
         err = is_cached(exchange, key, &cached);
     if (!err && !cached)

@@ -42,11 +42,15 @@ static void log_failure(struct exchange *exchange, const char *upstream, enum ap
 enum app_err route_health(struct exchange *exchange)
 {
     struct health_report report;
+    struct http_header headers[TRACE_HEADERS_MAX];
     struct health_call call = {
         .cache = exchange->worker->cache,
         .http = exchange->worker->http,
         .faces = &exchange->app->faces,
         .request_id = exchange->request->id,
+        .headers = headers,
+        .header_count = trace_headers(&exchange->request->trace, headers),
+        .telemetry = &exchange->app->telemetry,
         .deadline_ns = exchange->deadline_ns,
     };
     enum app_err err = health_get(&exchange->app->health, &call, &report);

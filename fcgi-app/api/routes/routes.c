@@ -13,6 +13,7 @@ const struct route api_routes[] = {
 const size_t api_route_count = sizeof(api_routes) / sizeof(api_routes[0]);
 
 const struct route root_routes[] = {
+    {HTTP_GET, "/metrics", "metrics", route_metrics, 0},
     {HTTP_GET, "/debug/pprof", "pprof", route_pprof_redirect, ROUTE_ADMIN},
     {HTTP_GET, "/debug/pprof/", "pprof", route_pprof_index, ROUTE_ADMIN},
     {HTTP_GET, "/debug/pprof/{name}", "pprof", route_pprof, ROUTE_ADMIN},

@@ -33,5 +33,6 @@ route_handler route_pprof_redirect; /* GET /debug/pprof         pprof.c, at the 
 route_handler route_pprof_index;    /* GET /debug/pprof/ */
 route_handler route_pprof;          /* /debug/pprof/{name} */
 route_handler route_pprof_legacy;   /* /pprof/{name} */
+route_handler route_metrics;        /* GET /metrics       metrics.c, at the root */
 
 #endif

@@ -20,6 +20,7 @@ enum { SECRET_FILE_MAX = 4096, LOG_FIELDS_MAX = 96 };
 union value {
     bool truth;
     int64_t number;
+    double fraction;
     int choice;
 };
 
@@ -124,6 +125,16 @@ static enum app_err parse_int(const char *text, int64_t *number)
     return APP_OK;
 }
 
+static enum app_err parse_fraction(const char *text, double *fraction)
+{
+    double number;
+    const char *rest;
+    if (!parse_decimal(text, &number, &rest) || *rest != '\0' || number > 1)
+        return APP_CONFIG;
+    *fraction = number;
+    return APP_OK;
+}
+
 static enum app_err parse_choice(const char *text, const char *choices, int *choice)
 {
     size_t len = strlen(text);
@@ -152,6 +163,8 @@ static enum app_err parse_value(const struct config_entry *entry, const char *te
         return config_parse_duration(text, &value->number);
     case CONFIG_SIZE:
         return config_parse_size(text, &value->number);
+    case CONFIG_FRACTION:
+        return parse_fraction(text, &value->fraction);
     case CONFIG_CHOICE:
         return parse_choice(text, entry->choices, &value->choice);
     case CONFIG_STRING:
@@ -190,7 +203,7 @@ static void describe_allowed(const struct config_entry *entry, char *out, size_t
         [CONFIG_STRING] = "text",      [CONFIG_SECRET] = "text",
         [CONFIG_BOOL] = "true, false", [CONFIG_INT] = "a whole number",
         [CONFIG_SIZE] = "a size",      [CONFIG_DURATION] = "a duration such as 300ms or 5m",
-        [CONFIG_CHOICE] = "",
+        [CONFIG_CHOICE] = "",          [CONFIG_FRACTION] = "a fraction from 0 to 1",
     };
     const char *kind = entry->type == CONFIG_CHOICE ? entry->choices : kinds[entry->type];
     if (entry->min && entry->max)
@@ -280,6 +293,8 @@ static enum app_err load_entry(const struct config_entry *entry, void *config,
         memcpy(member, &value.number, sizeof(value.number));
     } else if (entry->type == CONFIG_BOOL) {
         memcpy(member, &value.truth, sizeof(value.truth));
+    } else if (entry->type == CONFIG_FRACTION) {
+        memcpy(member, &value.fraction, sizeof(value.fraction));
     } else {
         memcpy(member, &value.choice, sizeof(value.choice));
     }
@@ -343,6 +358,9 @@ static const char *value_text(const struct config_entry *entry, const void *conf
     case CONFIG_INT:
     case CONFIG_SIZE:
         (void)snprintf(out, size, "%" PRId64, *(const int64_t *)(const void *)member);
+        break;
+    case CONFIG_FRACTION:
+        (void)snprintf(out, size, "%g", *(const double *)(const void *)member);
         break;
     case CONFIG_DURATION:
         (void)snprintf(out, size, "%" PRId64 "ms", *(const int64_t *)(const void *)member);

@@ -33,6 +33,7 @@ enum config_type {
     CONFIG_INT,      /* int64_t */
     CONFIG_DURATION, /* int64_t, milliseconds */
     CONFIG_SIZE,     /* int64_t, bytes */
+    CONFIG_FRACTION, /* double, 0 to 1 */
     CONFIG_CHOICE,   /* int, index into the row's choices */
     CONFIG__MAX
 };

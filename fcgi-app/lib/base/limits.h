@@ -13,6 +13,7 @@
 #define LIMIT_REQUEST_ARENA  (1024 * 1024)
 #define LIMIT_REQUEST_ID     64  /* bytes of an X-Request-Id that we take over */
 #define LIMIT_ECHO           256 /* bytes of a client's input that an answer repeats */
+#define LIMIT_TRACESTATE     512 /* bytes of a tracestate that we pass on */
 
 /* Pictures. */
 #define LIMIT_PICTURE_BYTES   (10 * 1000 * 1000) /* encoded, fetched or uploaded */
@@ -51,6 +52,9 @@
 /* Payments: the card that is posted, and the gateway's answer. */
 #define LIMIT_PAYMENT_CARD   (8 * 1024)
 #define LIMIT_PAYMENT_ANSWER (64 * 1024)
+/* Metrics: processes of one pool that are told apart, and the answer to a scrape. */
+#define LIMIT_METRICS_PROCESSES 128
+#define LIMIT_METRICS_TEXT      (8 * 1024 * 1024)
 
 /* Logs. One record is one write(2), which a pipe takes whole up to PIPE_BUF. */
 #define LIMIT_LOG_RECORD 4096

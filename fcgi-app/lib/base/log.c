@@ -133,6 +133,13 @@ static bool put_field(struct record *record, const struct log_field *field, bool
     return false;
 }
 
+/* As put_field, of an id that may be absent. */
+static bool put_id(struct record *record, const char *key, const char *id, bool json)
+{
+    const struct log_field field = LOG_STR(key, id);
+    return !id || put_field(record, &field, json);
+}
+
 static void put_timestamp(struct record *record)
 {
     struct timespec now;
@@ -183,15 +190,10 @@ void log_write(const struct log *log, enum log_level level, const char *message,
     bool json = log->sink->format == LOG_FORMAT_JSON;
 
     put_head(&record, log, level, message, json);
-    if (!json && (log->request_id || (fields && fields->key)))
+    if (!json && (log->request_id || log->trace_id || (fields && fields->key)))
         put_str(&record, ":");
-    bool fits = true;
-    if (log->request_id)
-        fits = put_field(&record,
-                         &(struct log_field){.key = "request_id",
-                                             .text = log->request_id,
-                                             .len = strlen(log->request_id)},
-                         json);
+    bool fits = put_id(&record, "request_id", log->request_id, json) &&
+                put_id(&record, "trace_id", log->trace_id, json);
     for (; fits && fields && fields->key; fields++)
         fits = put_field(&record, fields, json);
 

@@ -11,7 +11,7 @@
  * nothing here can know what is secret.
  *
  * A struct log_sink is where records go, one a process. A struct log is a
- * light view of it that carries the module's name and the request's id; make
+ * light view of it that carries the module's name and the request's ids; make
  * one on the stack for each request with log_child. Any thread may log; the
  * sink's level may be changed at any time from any thread.
  */
@@ -36,6 +36,7 @@ struct log {
     struct log_sink *sink;
     const char *module;     /* "api" */
     const char *request_id; /* NULL outside a request */
+    const char *trace_id;   /* of the trace that the request belongs to; NULL: none */
 };
 
 /* A key and its value, made by the macros below; a NULL key ends a list. */
@@ -77,10 +78,11 @@ static inline bool log_enabled(const struct log *log, enum log_level level)
     return (int)level >= atomic_load_explicit(&log->sink->level, memory_order_relaxed);
 }
 
-/* A view with a request id; `request_id` must outlive it. */
-static inline struct log log_child(const struct log *log, const char *request_id)
+/* A view with a request's ids, which must outlive it; NULL: none. */
+static inline struct log log_child(const struct log *log, const char *request_id,
+                                   const char *trace_id)
 {
-    return (struct log){log->sink, log->module, request_id};
+    return (struct log){log->sink, log->module, request_id, trace_id};
 }
 
 struct log_field log_field_str(const char *key, const char *value);

@@ -125,7 +125,7 @@ bool program_start(struct program *program, int argc, char **argv, int *exit_sta
     block_signals();
     raise_descriptor_limit();
 
-    struct log log = {&program->log_sink, program->module, NULL};
+    struct log log = {.sink = &program->log_sink, .module = program->module};
     config_log(&program->config_table, program->config, &log);
     return true;
 }

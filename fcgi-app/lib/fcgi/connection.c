@@ -31,7 +31,7 @@ enum {
     BODY_TOTAL_MS = 30000,
     SEND_STALL_MS = 10000, /* between two bytes of an answer */
     SEND_TOTAL_MS = 60000,
-    DRAIN_MS = 1000, /* for input that nobody wanted */
+    DRAIN_MS = 3000, /* for input that nobody wanted */
     DRAIN_MAX = 1024 * 1024,
     LINGER_MS = 500,
     RECHECK_MAX_MS = 32,

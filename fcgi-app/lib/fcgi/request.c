@@ -116,6 +116,12 @@ static const char *make_id(struct arena *arena)
     return id;
 }
 
+/* A trace_lookup in the request's headers. */
+static const char *find_trace_header(const void *source, const char *name)
+{
+    return request_header(source, name);
+}
+
 static enum app_err read_method(struct request *request)
 {
     const char *name = request_param(request, "REQUEST_METHOD");
@@ -178,7 +184,8 @@ enum app_err request_init(struct request *request, struct arena *arena, const st
     enum app_err err = copy_params(request, environment);
     const char *id = request_header(request, "X-Request-Id");
     request->id = id && is_sane_id(id) ? id : make_id(arena);
-    request->log = log_child(log, request->id);
+    trace_begin(&request->trace, find_trace_header, request);
+    request->log = log_child(log, request->id, request->trace.trace_id);
     if (err == APP_OK)
         err = read_method(request);
     if (err == APP_OK)

@@ -21,6 +21,7 @@
 #include "lib/base/err.h"
 #include "lib/base/log.h"
 #include "lib/http/method.h"
+#include "lib/telemetry/trace.h"
 
 /* Where the body comes from: returns bytes read, 0 at the end, -1 on an error. */
 struct request_input {
@@ -43,7 +44,8 @@ struct request {
     int64_t content_length; /* -1 when the web server gave none */
     int64_t started_ns;     /* CLOCK_MONOTONIC */
     struct arena *arena;    /* everything of this request's lifetime */
-    struct log log;         /* the server's log with the request's id */
+    struct log log;         /* the server's log with the request's ids */
+    struct trace trace;     /* the one that the client's headers name, else one of our own */
 
     /* private to request.c */
     const struct request_param *params;
@@ -57,8 +59,8 @@ struct request {
  * which are copied into `arena`. Duplicate names: the first counts.
  * APP_BAD_REQUEST (no method, a path that is not acceptable, a bad
  * CONTENT_LENGTH), APP_URI_TOO_LONG, APP_HEADERS_TOO_LARGE, APP_NO_MEMORY. On
- * an error request->id, ->arena and ->log are valid all the same, so that the
- * answer and the log line have them.
+ * an error request->id, ->trace, ->arena and ->log are valid all the same, so that
+ * the answer and the log line have them. `request` must stay where it is.
  */
 enum app_err request_init(struct request *request, struct arena *arena, const struct log *log,
                           char *const *environment, struct request_input input)

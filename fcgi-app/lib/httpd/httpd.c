@@ -329,7 +329,7 @@ static void on_panic(void *context, const char *file, unsigned line, const char 
 {
     (void)context;
     struct log_sink sink = {.fd = STDERR_FILENO, .format = LOG_FORMAT_TEXT};
-    struct log log = {&sink, "httpd", NULL};
+    struct log log = {.sink = &sink, .module = "httpd"};
     log_write(&log, LOG_ERROR, "libmicrohttpd gave up",
               LOG_FIELDS(LOG_STR("file", file), LOG_INT("line", line), LOG_STR("reason", reason)));
     abort();

@@ -20,6 +20,7 @@
 #include "lib/base/buf.h"
 #include "lib/base/err.h"
 #include "lib/base/log.h"
+#include "lib/http/header.h"
 #include "lib/net/address_guard.h"
 
 struct http_client;
@@ -32,11 +33,6 @@ void http_client_global_release(void);
 enum app_err http_client_new(struct http_client **client) __attribute__((warn_unused_result));
 /* NULLs the caller's pointer. NULL allowed. */
 void http_client_free(struct http_client **client);
-
-struct http_header {
-    const char *name;
-    const char *value;
-};
 
 /* One multipart/form-data part that is sent as a file. */
 struct http_file_part {

@@ -78,6 +78,11 @@ void picture_library_release(void)
     vips_shutdown();
 }
 
+size_t picture_library_memory(void)
+{
+    return vips_tracked_get_mem();
+}
+
 void picture_thread_release(void)
 {
     vips_thread_shutdown();

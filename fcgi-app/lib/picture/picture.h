@@ -27,6 +27,8 @@ struct picture;
 enum app_err picture_library_init(const char *program_name, struct err_buf *why)
     __attribute__((warn_unused_result));
 void picture_library_release(void);
+/* Bytes of pixels and buffers that the library holds now, of all threads. Any thread. */
+size_t picture_library_memory(void);
 void picture_thread_release(void);
 
 /*

@@ -97,7 +97,7 @@ static struct log silent_log(struct log_sink *sink)
     sink->fd = -1;
     sink->format = LOG_FORMAT_TEXT;
     atomic_init(&sink->level, LOG_OFF);
-    return (struct log){sink, "test", NULL};
+    return (struct log){.sink = sink, .module = "test"};
 }
 
 /* Whether SIGTERM comes within `ms`. It is blocked. */

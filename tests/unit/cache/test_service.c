@@ -125,7 +125,7 @@ static void prepare(struct fixture *fixture)
     temp_dir_init(&fixture->dir);
     fixture->sink.fd = -1;
     atomic_init(&fixture->sink.level, LOG_TRACE); /* so that records are made */
-    fixture->log = (struct log){&fixture->sink, "test", NULL};
+    fixture->log = (struct log){.sink = &fixture->sink, .module = "test"};
     fixture->scripted.base.operations = &scripted_operations;
 }
 

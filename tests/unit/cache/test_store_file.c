@@ -44,7 +44,7 @@ static int set_up(void **state)
     temp_dir_init(&fixture->dir);
     fixture->sink.fd = -1;
     atomic_init(&fixture->sink.level, LOG_OFF);
-    fixture->log = (struct log){&fixture->sink, "test", NULL};
+    fixture->log = (struct log){.sink = &fixture->sink, .module = "test"};
     open_store(fixture, 0, 0);
     *state = fixture;
     return 0;

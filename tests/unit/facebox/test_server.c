@@ -74,7 +74,7 @@ static int start(void **state)
     *state = fixture;
     fixture->sink.fd = memfd_create("log", MFD_CLOEXEC);
     fixture->sink.level = LOG_INFO;
-    fixture->log = (struct log){&fixture->sink, "facebox", NULL};
+    fixture->log = (struct log){.sink = &fixture->sink, .module = "facebox"};
     buf_init(&fixture->pixel, 1000);
     if (base64_decode(pixel_base64, strlen(pixel_base64), &fixture->pixel) ||
         http_client_global_init() || picture_library_init("test_server", &why) ||
@@ -197,6 +197,24 @@ static void a_multipart_file_is_checked_and_logged(void **state)
     buf_release(&body);
     assert_logged(fixture, "facebox: Check: request_id=id-7 source=file faces=0 ms=");
     assert_logged(fixture, " width=1 height=1\n");
+}
+
+static void the_trace_of_a_request_is_logged(void **state)
+{
+    const struct fixture *fixture = *state;
+    struct buf body;
+    make_multipart(&body, fixture->pixel.data, fixture->pixel.len);
+    assert_answer(fixture, "/facebox/check",
+                  MULTIPART "X-Request-Id: id-7\r\ntraceparent: "
+                            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01\r\n",
+                  &body, 200, no_faces);
+    assert_logged(fixture,
+                  "Check: request_id=id-7 trace_id=4bf92f3577b34da6a3ce929d0e0e4736 source=");
+    assert_answer(fixture, "/facebox/check",
+                  MULTIPART "b3: 0af7651916cd43dd8448eb211c80319c-00f067aa0ba902b7\r\n", &body, 200,
+                  no_faces);
+    assert_logged(fixture, "Check: trace_id=0af7651916cd43dd8448eb211c80319c source=");
+    buf_release(&body);
 }
 
 static void base64_is_checked_as_form_and_as_json(void **state)
@@ -508,6 +526,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_multipart_file_is_checked_and_logged),
+        TEST(the_trace_of_a_request_is_logged),
         TEST(base64_is_checked_as_form_and_as_json),
         TEST(a_url_is_fetched_as_form_and_as_json),
         TEST(a_url_that_cannot_be_had_is_a_failure),

@@ -62,7 +62,7 @@ static int set_up_without_server(void **state)
     (void)snprintf(fixture->address, sizeof(fixture->address), "unix:%s/socket", fixture->dir.path);
     fixture->sink.fd = -1;
     atomic_init(&fixture->sink.level, LOG_OFF);
-    fixture->log = (struct log){&fixture->sink, "test", NULL};
+    fixture->log = (struct log){.sink = &fixture->sink, .module = "test"};
     *state = fixture;
     open_client(fixture);
     return 0;
@@ -88,7 +88,7 @@ static int tear_down(void **state)
 
 static struct cache_call call_within(int64_t ms)
 {
-    return (struct cache_call){deadline_in_ms(ms), NULL};
+    return (struct cache_call){.deadline_ns = deadline_in_ms(ms)};
 }
 
 /* A CacheItem with `len` bytes of a pattern; the caller frees. */
@@ -409,11 +409,11 @@ static void ids_that_cannot_be_sent_are_refused_without_a_call(void **state)
 static void assert_request_id_sent(struct fixture *fixture, const char *id, const char *expected)
 {
     char seen[128];
-    struct cache_call call = {deadline_in_ms(PATIENCE_MS), id};
+    struct cache_call call = {.deadline_ns = deadline_in_ms(PATIENCE_MS), .request_id = id};
     struct err_buf why = {.text = ""};
     bool exists;
     assert_int_equal(cache_exists(fixture->caller, &call, "key", &exists, &why), APP_OK);
-    fake_cache_request_id(fixture->fake, seen, sizeof(seen));
+    fake_cache_metadata(fixture->fake, "x-request-id", seen, sizeof(seen));
     assert_string_equal(seen, expected);
 }
 
@@ -429,6 +429,43 @@ static void the_request_id_goes_along_when_it_is_legal(void **state)
     assert_request_id_sent(fixture, long_id, "");
     long_id[LIMIT_REQUEST_ID] = '\0';
     assert_request_id_sent(fixture, long_id, long_id);
+}
+
+static void assert_sent(struct fixture *fixture, const char *name, const char *expected)
+{
+    char seen[128];
+    fake_cache_metadata(fixture->fake, name, seen, sizeof(seen));
+    assert_string_equal(seen, expected);
+}
+
+static void further_headers_go_along_when_they_are_legal(void **state)
+{
+    static const struct http_header headers[] = {
+        {"traceparent", "00-1-2-01"},
+        {"two words", "x"},
+        {"x-break", "a\nb"},
+        {"x-data-bin", "AAAA"},
+        {"x-empty", ""},
+        {"b3", "1"},
+        {"x-seven", "7"},
+        {"x-eight", "8"},
+        {"x-nine", "9"},
+    };
+    struct fixture *fixture = *state;
+    struct cache_call call = {.deadline_ns = deadline_in_ms(PATIENCE_MS),
+                              .request_id = "id",
+                              .headers = headers,
+                              .header_count = sizeof(headers) / sizeof(headers[0])};
+    struct err_buf why = {.text = ""};
+    bool exists;
+    assert_int_equal(cache_exists(fixture->caller, &call, "key", &exists, &why), APP_OK);
+    assert_sent(fixture, "x-request-id", "id");
+    assert_sent(fixture, "traceparent", "00-1-2-01");
+    assert_sent(fixture, "b3", "1");
+    assert_sent(fixture, "x-break", "");
+    assert_sent(fixture, "x-data-bin", "");
+    assert_sent(fixture, "x-eight", "8");
+    assert_sent(fixture, "x-nine", ""); /* one more than CACHE_CALL_HEADERS_MAX */
 }
 
 /* Get within `ms` fails with a timeout, not before that and not much later. */
@@ -674,6 +711,7 @@ int main(int argc, char **argv)
         TEST(other_failures_are_not_tried_again),
         TEST(ids_that_cannot_be_sent_are_refused_without_a_call),
         TEST(the_request_id_goes_along_when_it_is_legal),
+        TEST(further_headers_go_along_when_they_are_legal),
         TEST(a_slow_cache_is_a_timeout_at_the_deadline),
         TEST(put_data_may_go_away_after_a_timeout),
         TEST_ALONE(a_frozen_cache_is_a_timeout_and_works_again_when_it_goes_on),

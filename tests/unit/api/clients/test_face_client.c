@@ -40,7 +40,7 @@ static int set_up(void **state)
     (void)snprintf(fixture->base_url, sizeof(fixture->base_url), "http://127.0.0.1:%d",
                    origin_port(fixture->origin));
     fixture->client = (struct face_client){fixture->base_url, "", ""};
-    fixture->call = (struct face_call){fixture->http, deadline_in_ms(20000), NULL};
+    fixture->call = (struct face_call){.http = fixture->http, .deadline_ns = deadline_in_ms(20000)};
     fixture->faces = junk_faces;
     fixture->face_count = 77;
     *state = fixture;
@@ -302,7 +302,10 @@ static void a_check_sends_the_picture_and_reads_the_faces(void **state)
     origin_answer(fixture->origin, "/facebox/check", "200 OK", "",
                   "{\"success\":true,\"facesCount\":1,\"faces\":[{\"rect\":"
                   "{\"top\":1,\"left\":2,\"width\":3,\"height\":4}}]}");
+    static const struct http_header headers[] = {{"traceparent", "00-1-2-01"}, {"b3", "0"}};
     fixture->call.request_id = "req-1";
+    fixture->call.headers = headers;
+    fixture->call.header_count = 2;
     assert_int_equal(check(fixture), APP_OK);
     assert_int_equal(fixture->face_count, 1);
     assert_box(&fixture->faces[0], 2, 1, 3, 4);
@@ -310,6 +313,8 @@ static void a_check_sends_the_picture_and_reads_the_faces(void **state)
     assert_header(fixture, "/facebox/check", "", "POST /facebox/check HTTP/1.1");
     assert_header(fixture, "/facebox/check", "Accept", "application/json; charset=utf-8");
     assert_header(fixture, "/facebox/check", "X-Request-Id", "req-1");
+    assert_header(fixture, "/facebox/check", "traceparent", "00-1-2-01");
+    assert_header(fixture, "/facebox/check", "b3", "0");
     assert_header(fixture, "/facebox/check", "Authorization", "");
     size_t len = 0;
     char *body = origin_last_body(fixture->origin, "/facebox/check", &len);

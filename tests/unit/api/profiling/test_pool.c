@@ -16,7 +16,7 @@
 #include "lib/base/clock.h"
 
 static struct log_sink sink = {.fd = 2, .level = LOG_OFF};
-static struct log test_log = {&sink, "test", NULL};
+static struct log test_log = {.sink = &sink, .module = "test"};
 static char run_dir[64];
 
 /* "echo X" answers X and the pid, "sleep" waits until the asker is gone, "fail" fails. */

@@ -25,7 +25,7 @@
 #include "support/profile_share.h"
 
 static struct log_sink sink = {.fd = 2, .level = LOG_OFF};
-static const struct log quiet = {&sink, "test", NULL};
+static const struct log quiet = {.sink = &sink, .module = "test"};
 
 static _Atomic bool stop_burning;
 

@@ -15,6 +15,7 @@ struct settings {
     int64_t wait_ms;
     int64_t bytes;
     int colour;
+    double share;
 };
 
 static enum app_err check_name(const char *value, struct err_buf *why)
@@ -32,6 +33,7 @@ static const struct config_entry entries[] = {
     {"BYTES", CONFIG_SIZE, MEMBER(bytes), "1K", "0", NULL, NULL, "A size", NULL},
     {"COLOUR", CONFIG_CHOICE, MEMBER(colour), "green", NULL, NULL, "red|green|blue", "A colour",
      NULL},
+    {"SHARE", CONFIG_FRACTION, MEMBER(share), "0.25", NULL, NULL, NULL, "A share", NULL},
 };
 static enum app_err check_all(const void *config, struct err_buf *why)
 {
@@ -91,6 +93,7 @@ static void defaults_hold_when_nothing_is_set(void **state)
     assert_int_equal(settings.wait_ms, 2000);
     assert_int_equal(settings.bytes, 1024);
     assert_int_equal(settings.colour, 1);
+    assert_true(settings.share == 0.25);
     config_release(&table, &settings);
     config_release(&table, &settings);
     assert_null(settings.name);
@@ -104,6 +107,30 @@ static void an_empty_value_is_an_unset_one(void **state)
     assert_int_equal(load(&settings, &why, "COUNT", ""), APP_OK);
     assert_int_equal(settings.count, 3);
     config_release(&table, &settings);
+}
+
+static void a_fraction_lies_between_nothing_and_all(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        double expected; /* -1: refused */
+    } cases[] = {
+        {"0", 0},        {"0.0", 0},   {"1", 1},     {"1.0", 1},   {"0.3", 0.3},
+        {"1e-3", 0.001}, {"1.01", -1}, {"2", -1},    {"-0.1", -1}, {".5", -1},
+        {"nan", -1},     {"inf", -1},  {"0.5x", -1}, {"50%", -1},  {"0x0.8p0", -1},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct settings settings;
+        struct err_buf why = {.text = ""};
+        enum app_err err = load(&settings, &why, "SHARE", cases[i].text);
+        if (err != (cases[i].expected < 0 ? APP_CONFIG : APP_OK) ||
+            (!err && settings.share != cases[i].expected))
+            fail_msg("SHARE=%s: %d, %g", cases[i].text, err, settings.share);
+        if (err)
+            assert_non_null(strstr(why.text, "a fraction from 0 to 1"));
+        config_release(&table, &settings);
+    }
 }
 
 static void bounds_are_included_and_beyond_is_refused(void **state)
@@ -228,7 +255,7 @@ static void the_log_line_masks_secrets(void **state)
     assert_int_equal(load(&settings, &why, "TOKEN", "s3cret"), APP_OK);
     assert_int_equal(pipe(ends), 0);
     struct log_sink sink = {.fd = ends[1], .level = LOG_INFO};
-    struct log log = {&sink, "api", NULL};
+    struct log log = {.sink = &sink, .module = "api"};
     config_log(&table, &settings, &log);
     ssize_t len = read(ends[0], record, sizeof(record) - 1);
     assert_true(len > 0);
@@ -247,6 +274,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(defaults_hold_when_nothing_is_set, tear_down),
         cmocka_unit_test_teardown(an_empty_value_is_an_unset_one, tear_down),
+        cmocka_unit_test_teardown(a_fraction_lies_between_nothing_and_all, tear_down),
         cmocka_unit_test_teardown(bounds_are_included_and_beyond_is_refused, tear_down),
         cmocka_unit_test_teardown(a_refusal_names_setting_value_and_range, tear_down),
         cmocka_unit_test(durations_follow_gos_syntax),

@@ -24,7 +24,7 @@ static int set_up(void **state)
     assert_int_equal(pipe(ends), 0);
     fixture.read_fd = ends[0];
     fixture.sink = (struct log_sink){.fd = ends[1], .level = LOG_INFO};
-    fixture.log = (struct log){&fixture.sink, "api", NULL};
+    fixture.log = (struct log){.sink = &fixture.sink, .module = "api"};
     *state = &fixture;
     return 0;
 }
@@ -62,9 +62,20 @@ static void a_text_record_has_the_shape_of_hclog(void **state)
 static void a_request_id_is_on_the_record(void **state)
 {
     struct fixture *f = *state;
-    struct log child = log_child(&f->log, "id-1");
+    struct log child = log_child(&f->log, "id-1", NULL);
     log_info(&child, "Hello", NULL);
     assert_string_equal(record_of(f), " [INFO]  api: Hello: request_id=id-1\n");
+}
+
+static void a_trace_id_is_on_the_record_as_well(void **state)
+{
+    struct fixture *f = *state;
+    struct log both = log_child(&f->log, "id-1", "abc");
+    struct log only_trace = log_child(&f->log, NULL, "abc");
+    log_info(&both, "Hello", LOG_FIELDS(LOG_INT("n", 1)));
+    assert_string_equal(record_of(f), " [INFO]  api: Hello: request_id=id-1 trace_id=abc n=1\n");
+    log_info(&only_trace, "Hello", NULL);
+    assert_string_equal(record_of(f), " [INFO]  api: Hello: trace_id=abc\n");
 }
 
 static void foreign_text_cannot_forge_a_record(void **state)
@@ -96,7 +107,7 @@ static void a_json_record_is_valid_json_whatever_the_bytes(void **state)
 {
     struct fixture *f = *state;
     f->sink.format = LOG_FORMAT_JSON;
-    struct log child = log_child(&f->log, "id-2");
+    struct log child = log_child(&f->log, "id-2", "abc");
     log_info(&child, "Got",
              LOG_FIELDS(LOG_STRN("bytes", "\0\x01\xff\"\\\n\xc2\x85", 8), LOG_INT("n", -5),
                         LOG_MS("ms", 1500000)));
@@ -107,6 +118,7 @@ static void a_json_record_is_valid_json_whatever_the_bytes(void **state)
     assert_string_equal(json_string_value(json_object_get(record, "@module")), "api");
     assert_string_equal(json_string_value(json_object_get(record, "@message")), "Got");
     assert_string_equal(json_string_value(json_object_get(record, "request_id")), "id-2");
+    assert_string_equal(json_string_value(json_object_get(record, "trace_id")), "abc");
     assert_int_equal(json_integer_value(json_object_get(record, "n")), -5);
     json_decref(record);
 }
@@ -137,6 +149,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_text_record_has_the_shape_of_hclog, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_request_id_is_on_the_record, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_trace_id_is_on_the_record_as_well, set_up, tear_down),
         cmocka_unit_test_setup_teardown(foreign_text_cannot_forge_a_record, set_up, tear_down),
         cmocka_unit_test_setup_teardown(levels_below_the_sinks_are_not_written, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_json_record_is_valid_json_whatever_the_bytes, set_up,

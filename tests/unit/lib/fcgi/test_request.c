@@ -199,7 +199,7 @@ static void no_memory_is_said_and_leaves_an_id(void **state)
 {
     (void)state;
     struct log_sink sink = {.fd = -1};
-    struct log log = {&sink, "test", NULL};
+    struct log log = {.sink = &sink, .module = "test"};
     char method[] = "REQUEST_METHOD=GET", uri[] = "REQUEST_URI=/";
     char *const environment[] = {method, uri, NULL};
     struct arena *arena = arena_new(16);
@@ -228,6 +228,30 @@ static void assert_id(const char *variable, bool taken)
         assert_int_equal(strspn(loopback.request.id, "0123456789abcdef"), 32);
     }
     assert_ptr_equal(loopback.request.log.request_id, loopback.request.id);
+    loopback_release(&loopback);
+}
+
+static void a_trace_that_is_named_goes_on_and_else_one_begins(void **state)
+{
+    (void)state;
+    static const char *const named[] = {
+        "REQUEST_METHOD=GET", "REQUEST_URI=/",
+        "HTTP_TRACEPARENT=00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+        "HTTP_TRACESTATE=a=1", NULL};
+    static const char *const unnamed[] = {"REQUEST_METHOD=GET", "REQUEST_URI=/", NULL};
+    static const char *const refused[] = {"REQUEST_METHOD=GET", NULL};
+    struct loopback loopback;
+    loopback_init(&loopback, named, NULL, 0);
+    assert_string_equal(loopback.request.trace.trace_id, "0af7651916cd43dd8448eb211c80319c");
+    assert_string_equal(loopback.request.trace.state, "a=1");
+    assert_ptr_equal(loopback.request.log.trace_id, loopback.request.trace.trace_id);
+    loopback_release(&loopback);
+    loopback_init(&loopback, unnamed, NULL, 0);
+    assert_int_equal(strlen(loopback.request.trace.trace_id), TRACE_ID_LEN);
+    loopback_release(&loopback);
+    loopback_init(&loopback, refused, NULL, 0);
+    assert_int_equal(loopback.init_err, APP_BAD_REQUEST);
+    assert_int_equal(strlen(loopback.request.log.trace_id), TRACE_ID_LEN);
     loopback_release(&loopback);
 }
 
@@ -476,6 +500,7 @@ int main(void)
         cmocka_unit_test(variables_may_have_their_limit_and_no_more),
         cmocka_unit_test(as_many_variables_as_fit_are_taken),
         cmocka_unit_test(no_memory_is_said_and_leaves_an_id),
+        cmocka_unit_test(a_trace_that_is_named_goes_on_and_else_one_begins),
         cmocka_unit_test(a_sane_request_id_is_taken_over),
         cmocka_unit_test(another_request_id_is_replaced),
         cmocka_unit_test(made_request_ids_differ),

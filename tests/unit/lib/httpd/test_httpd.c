@@ -88,7 +88,7 @@ static int start(void **state)
     if (!fixture)
         return -1;
     fixture->sink.fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
-    fixture->log = (struct log){&fixture->sink, "test", NULL};
+    fixture->log = (struct log){.sink = &fixture->sink, .module = "test"};
     pthread_mutex_init(&fixture->lock, NULL);
     struct httpd_options options = options_of(fixture);
     struct err_buf why = {0};

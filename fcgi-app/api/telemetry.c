@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: MIT */
+/* A new metric is a row in `table`, its number in the enum above it, and the call that counts. */
+#include "api/telemetry.h"
+
+#include <stdio.h>
+#include <time.h>
+
+#include "api/routes/routes.h"
+#include "lib/base/clock.h"
+#include "lib/picture/picture.h"
+
+enum { STATUS_FIRST = 100, STATUS_LAST = 599, STATUS_NONE = 500, NAME_LEN = 64 };
+
+/* --- What can be told apart ------------------------------------------------------ */
+
+enum upstream { UPSTREAM_CACHE, UPSTREAM_FACEBOX, UPSTREAM_ORIGIN, UPSTREAM__MAX };
+static const char *const upstream_names[UPSTREAM__MAX] = {
+    [UPSTREAM_CACHE] = "cache", [UPSTREAM_FACEBOX] = "facebox", [UPSTREAM_ORIGIN] = "fetch"};
+
+enum operation {
+    OPERATION_GET,
+    OPERATION_PUT,
+    OPERATION_EXISTS,
+    OPERATION_CHECK,
+    OPERATION_INFO,
+    OPERATION__MAX
+};
+static const char *const operation_names[OPERATION__MAX] = {
+    [OPERATION_GET] = "get",     [OPERATION_PUT] = "put",   [OPERATION_EXISTS] = "exists",
+    [OPERATION_CHECK] = "check", [OPERATION_INFO] = "info",
+};
+
+static const struct {
+    enum upstream upstream;
+    enum operation operation;
+    const char *statsd; /* the Go service's name; NULL: it had none */
+} upstream_calls[UPSTREAM_CALL__MAX] = {
+    [UPSTREAM_CACHE_GET] = {UPSTREAM_CACHE, OPERATION_GET, "cache.get"},
+    [UPSTREAM_CACHE_PUT] = {UPSTREAM_CACHE, OPERATION_PUT, "emojify.cache_put"},
+    [UPSTREAM_CACHE_EXISTS] = {UPSTREAM_CACHE, OPERATION_EXISTS, "emojify.cache_check"},
+    [UPSTREAM_CACHE_CHECK] = {UPSTREAM_CACHE, OPERATION_CHECK, NULL},
+    [UPSTREAM_FACEBOX_CHECK] = {UPSTREAM_FACEBOX, OPERATION_CHECK, "emojify.find_faces"},
+    [UPSTREAM_FACEBOX_INFO] = {UPSTREAM_FACEBOX, OPERATION_INFO, NULL},
+    [UPSTREAM_FETCH] = {UPSTREAM_ORIGIN, OPERATION_GET, "emojify.fetch_file"},
+};
+
+static const char *const fault_route_names[FAULT_ROUTE__MAX] = {
+    [FAULT_ROUTE_CACHE] = "cache", [FAULT_ROUTE_EMOJIFY] = "emojify"};
+static const char *const fault_type_names[FAULT_TYPE__MAX] = {
+    [FAULT_HTTP_ERROR] = "http_error", [FAULT_DELAY] = "delay", [FAULT_DUMP] = "dump"};
+
+static const char *upstream_label(size_t index)
+{
+    return index < UPSTREAM__MAX ? upstream_names[index] : NULL;
+}
+
+static const char *operation_label(size_t index)
+{
+    return index < OPERATION__MAX ? operation_names[index] : NULL;
+}
+
+static const char *error_label(size_t index)
+{
+    return index < APP_ERR__MAX ? app_err_slug((enum app_err)index) : NULL;
+}
+
+static const char *method_label(size_t index)
+{
+    return index < HTTP_METHOD__MAX ? http_method_name((enum http_method)index) : NULL;
+}
+
+static const char *fault_route_label(size_t index)
+{
+    return index < FAULT_ROUTE__MAX ? fault_route_names[index] : NULL;
+}
+
+static const char *fault_type_label(size_t index)
+{
+    return index < FAULT_TYPE__MAX ? fault_type_names[index] : NULL;
+}
+
+/* The API's routes, those at the root, and "none" for what is no route. */
+static const char *route_label(size_t index)
+{
+    if (index < api_route_count)
+        return api_routes[index].name;
+    index -= api_route_count;
+    if (index < root_route_count)
+        return root_routes[index].name;
+    return index == root_route_count ? "none" : NULL;
+}
+
+static size_t route_index(const struct route *route)
+{
+    for (size_t i = 0; i < api_route_count; i++) {
+        if (route == &api_routes[i])
+            return i;
+    }
+    for (size_t i = 0; i < root_route_count; i++) {
+        if (route == &root_routes[i])
+            return api_route_count + i;
+    }
+    return api_route_count + root_route_count;
+}
+
+/* --- The table ------------------------------------------------------------------- */
+
+#define US INT64_C(1000)
+#define MS NS_PER_MS
+#define S  NS_PER_S
+static const int64_t request_bounds[] = {
+    250 * US, 500 * US, 1 * MS,   2500 * US, 5 * MS,    10 * MS, 25 * MS, 50 * MS,
+    100 * MS, 250 * MS, 500 * MS, 1 * S,     2500 * MS, 5 * S,   10 * S,  30 * S};
+static const int64_t step_bounds[] = {500 * US, 1 * MS,    2500 * US, 5 * MS,   10 * MS,
+                                      25 * MS,  50 * MS,   100 * MS,  250 * MS, 500 * MS,
+                                      1 * S,    2500 * MS, 5 * S,     10 * S,   30 * S};
+#undef US
+#undef MS
+#undef S
+
+enum row {
+    ROW_REQUESTS,
+    ROW_REQUEST_DURATION,
+    ROW_CPU,
+    ROW_IN_FLIGHT,
+    ROW_UPSTREAM_DURATION,
+    ROW_UPSTREAM_ERRORS,
+    ROW_DRAW_DURATION,
+    ROW_PICTURES,
+    ROW_FACES,
+    ROW_PICTURE_MEMORY,
+    ROW_FAULT_DECISIONS,
+    ROW_FAULTS,
+    ROW__MAX
+};
+
+#define ROUTE_LABEL                                                                                \
+    {                                                                                              \
+        .name = "route", .value = route_label                                                      \
+    }
+#define UPSTREAM_LABEL                                                                             \
+    {                                                                                              \
+        .name = "upstream", .value = upstream_label                                                \
+    }
+#define BOUNDS(array) .bounds = (array), .bound_count = sizeof(array) / sizeof((array)[0])
+
+static const struct metric table[ROW__MAX] = {
+    [ROW_REQUESTS] = {.name = "emojify_requests_total",
+                      .type = METRIC_COUNTER,
+                      .help = "Requests answered, by the status that was sent",
+                      .labels = {ROUTE_LABEL,
+                                 {.name = "method", .value = method_label},
+                                 {.name = "status", .from = STATUS_FIRST, .to = STATUS_LAST}},
+                      .sparse = true},
+    [ROW_REQUEST_DURATION] = {.name = "emojify_request_duration_seconds",
+                              .type = METRIC_HISTOGRAM,
+                              .unit = METRIC_SECONDS,
+                              .help = "Time from the request's arrival to its answer being sent",
+                              .labels = {ROUTE_LABEL},
+                              BOUNDS(request_bounds),
+                              .sparse = true},
+    [ROW_CPU] = {.name = "emojify_cpu_seconds_total",
+                 .type = METRIC_COUNTER,
+                 .unit = METRIC_SECONDS,
+                 .help = "CPU time of the threads that handled requests, while they did",
+                 .labels = {ROUTE_LABEL}},
+    [ROW_IN_FLIGHT] = {.name = "emojify_requests_in_flight",
+                       .type = METRIC_GAUGE,
+                       .help = "Requests being handled now, this one included"},
+    [ROW_UPSTREAM_DURATION] = {.name = "emojify_upstream_duration_seconds",
+                               .type = METRIC_HISTOGRAM,
+                               .unit = METRIC_SECONDS,
+                               .help = "Time until an upstream had answered, or had failed to",
+                               .labels = {UPSTREAM_LABEL,
+                                          {.name = "operation", .value = operation_label}},
+                               BOUNDS(step_bounds),
+                               .sparse = true},
+    [ROW_UPSTREAM_ERRORS] = {.name = "emojify_upstream_errors_total",
+                             .type = METRIC_COUNTER,
+                             .help = "Calls to an upstream that gave no result, by our error code",
+                             .labels = {UPSTREAM_LABEL, {.name = "error", .value = error_label}},
+                             .sparse = true},
+    [ROW_DRAW_DURATION] = {.name = "emojify_draw_duration_seconds",
+                           .type = METRIC_HISTOGRAM,
+                           .unit = METRIC_SECONDS,
+                           .help = "Time to draw on a picture and to encode it",
+                           BOUNDS(step_bounds)},
+    [ROW_PICTURES] = {.name = "emojify_pictures_total",
+                      .type = METRIC_COUNTER,
+                      .help = "Pictures emojified and stored"},
+    [ROW_FACES] = {.name = "emojify_faces_total",
+                   .type = METRIC_COUNTER,
+                   .help = "Faces covered in those pictures"},
+    [ROW_PICTURE_MEMORY] = {.name = "emojify_picture_memory_bytes",
+                            .type = METRIC_GAUGE,
+                            .help =
+                                "Memory that the picture library holds, after the last picture"},
+    [ROW_FAULT_DECISIONS] = {.name = "emojify_fault_decisions_total",
+                             .type = METRIC_COUNTER,
+                             .help = "Requests that fault injection was asked about",
+                             .labels = {{.name = "route", .value = fault_route_label}}},
+    [ROW_FAULTS] = {.name = "emojify_injected_faults_total",
+                    .type = METRIC_COUNTER,
+                    .help = "Faults injected on purpose",
+                    .labels = {{.name = "route", .value = fault_route_label},
+                               {.name = "type", .value = fault_type_label}}},
+};
+
+/* --- Life ------------------------------------------------------------------------ */
+
+enum app_err telemetry_start(struct telemetry *telemetry, const struct api_config *config,
+                             const struct log *log, struct err_buf *why)
+{
+    const struct metrics_options metrics = {
+        .table = table,
+        .count = ROW__MAX,
+        .prefix = "emojify",
+        .version = APP_VERSION,
+        .directory = config->run_dir,
+        .log = log,
+    };
+    const struct statsd_options statsd = {
+        .server = config->statsd_server,
+        .prefix = "api.service.",
+        .tags = "version:" APP_VERSION,
+        .log = log,
+    };
+    enum app_err err = metrics_new(&metrics, &telemetry->metrics);
+    if (err)
+        err_detail(why, "the metrics have no memory");
+    else
+        err = statsd_new(&statsd, &telemetry->statsd, why);
+    return err;
+}
+
+void telemetry_stop(struct telemetry *telemetry)
+{
+    statsd_free(&telemetry->statsd);
+    metrics_free(&telemetry->metrics);
+}
+
+enum app_err telemetry_write(struct telemetry *telemetry, struct buf *out)
+{
+    metrics_gauge_set(telemetry->metrics, ROW_PICTURE_MEMORY, METRIC_AT(0),
+                      (int64_t)picture_library_memory());
+    return metrics_write(telemetry->metrics, out);
+}
+
+/* --- Requests -------------------------------------------------------------------- */
+
+static int64_t thread_cpu_ns(void)
+{
+    struct timespec used = {0, 0};
+    (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+    return used.tv_sec * NS_PER_S + used.tv_nsec;
+}
+
+void telemetry_request_begin(struct telemetry *telemetry, struct telemetry_request *request)
+{
+    request->cpu_ns = thread_cpu_ns();
+    metrics_gauge_add(telemetry->metrics, ROW_IN_FLIGHT, METRIC_AT(0), 1);
+}
+
+/* "cache.called" and its like, which the Go service had for its three routes. */
+static void time_route(struct telemetry *telemetry, const struct route *route, int64_t spent_ns,
+                       int status)
+{
+    char name[NAME_LEN];
+    (void)snprintf(name, sizeof(name), "%s.called", route->name);
+    statsd_timing(telemetry->statsd, name, spent_ns, status);
+}
+
+void telemetry_request_end(struct telemetry *telemetry, const struct telemetry_request *request,
+                           const struct telemetry_outcome *outcome)
+{
+    struct metrics *metrics = telemetry->metrics;
+    size_t route = route_index(outcome->route);
+    int64_t now_ns = clock_now_ns();
+    int64_t spent_ns = now_ns - outcome->started_ns;
+    int64_t cpu_ns = thread_cpu_ns() - request->cpu_ns;
+    /* What was not answered by the route will be a 500 from the server. */
+    int status = outcome->status < STATUS_FIRST ? STATUS_NONE : outcome->status;
+
+    metrics_add(metrics, ROW_REQUESTS,
+                METRIC_AT(route, outcome->method, (size_t)(status - STATUS_FIRST)), 1);
+    metrics_observe(metrics, ROW_REQUEST_DURATION, METRIC_AT(route), spent_ns);
+    if (cpu_ns > 0)
+        metrics_add(metrics, ROW_CPU, METRIC_AT(route), (uint64_t)cpu_ns);
+    metrics_gauge_add(metrics, ROW_IN_FLIGHT, METRIC_AT(0), -1);
+    metrics_tick(metrics, now_ns);
+    if (telemetry->statsd && route < api_route_count)
+        time_route(telemetry, outcome->route, spent_ns, status);
+}
+
+/* --- Steps ----------------------------------------------------------------------- */
+
+void telemetry_upstream(struct telemetry *telemetry, enum upstream_call call, int64_t started_ns,
+                        enum app_err err)
+{
+    enum upstream upstream = upstream_calls[call].upstream;
+    int64_t spent_ns = clock_now_ns() - started_ns;
+    metrics_observe(telemetry->metrics, ROW_UPSTREAM_DURATION,
+                    METRIC_AT(upstream, upstream_calls[call].operation), spent_ns);
+    if (err != APP_OK && err != APP_NOT_FOUND) /* that the cache has nothing is an answer */
+        metrics_add(telemetry->metrics, ROW_UPSTREAM_ERRORS, METRIC_AT(upstream, err), 1);
+    if (upstream_calls[call].statsd)
+        statsd_timing(telemetry->statsd, upstream_calls[call].statsd, spent_ns,
+                      app_err_status(err));
+}
+
+void telemetry_drawn(struct telemetry *telemetry, int64_t started_ns, enum app_err err)
+{
+    int64_t spent_ns = clock_now_ns() - started_ns;
+    metrics_observe(telemetry->metrics, ROW_DRAW_DURATION, METRIC_AT(0), spent_ns);
+    statsd_timing(telemetry->statsd, "emojify.draw", spent_ns, app_err_status(err));
+    if (err)
+        statsd_count(telemetry->statsd, "emojify.image_encode_error");
+}
+
+void telemetry_stored(struct telemetry *telemetry, size_t faces)
+{
+    metrics_add(telemetry->metrics, ROW_PICTURES, METRIC_AT(0), 1);
+    metrics_add(telemetry->metrics, ROW_FACES, METRIC_AT(0), faces);
+}
+
+void telemetry_pictures_freed(struct telemetry *telemetry)
+{
+    metrics_gauge_set(telemetry->metrics, ROW_PICTURE_MEMORY, METRIC_AT(0),
+                      (int64_t)picture_library_memory());
+}
+
+void telemetry_count(struct telemetry *telemetry, const char *name)
+{
+    statsd_count(telemetry->statsd, name);
+}
+
+/* --- Faults ---------------------------------------------------------------------- */
+
+uint64_t telemetry_fault_decision(struct telemetry *telemetry, enum fault_route route)
+{
+    return metrics_add(telemetry->metrics, ROW_FAULT_DECISIONS, METRIC_AT(route), 1);
+}
+
+void telemetry_fault(struct telemetry *telemetry, enum fault_route route, enum fault_type type)
+{
+    metrics_add(telemetry->metrics, ROW_FAULTS, METRIC_AT(route, type), 1);
+    statsd_count(telemetry->statsd, "error.injected");
+}
+
+const char *fault_type_name(enum fault_type type)
+{
+    return fault_type_names[type];
+}
+
+const char *fault_route_name(enum fault_route route)
+{
+    return fault_route_names[route];
+}

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What emojify-api counts, in one table (telemetry.c), and the few functions by
+ * which the rest of it says what happened. Everything goes to /metrics, and under
+ * the Go service's names to statsd.
+ *
+ * telemetry_start after the signals are blocked and gRPC is up, telemetry_stop
+ * after the last worker has ended; the others from any thread.
+ */
+#ifndef API_TELEMETRY_H
+#define API_TELEMETRY_H
+
+#include <stdint.h>
+
+#include "api/config.h"
+#include "lib/base/err.h"
+#include "lib/base/log.h"
+#include "lib/http/router.h"
+#include "lib/telemetry/metrics.h"
+#include "lib/telemetry/statsd.h"
+
+/* Whom we ask for what. */
+enum upstream_call {
+    UPSTREAM_CACHE_GET,
+    UPSTREAM_CACHE_PUT,
+    UPSTREAM_CACHE_EXISTS,
+    UPSTREAM_CACHE_CHECK,
+    UPSTREAM_FACEBOX_CHECK,
+    UPSTREAM_FACEBOX_INFO,
+    UPSTREAM_FETCH,
+    UPSTREAM_CALL__MAX
+};
+
+/* Routes and kinds of injected faults, see api/faults.h. */
+enum fault_route { FAULT_ROUTE_CACHE, FAULT_ROUTE_EMOJIFY, FAULT_ROUTE__MAX };
+enum fault_type { FAULT_HTTP_ERROR, FAULT_DELAY, FAULT_DUMP, FAULT_TYPE__MAX };
+
+struct telemetry {
+    struct metrics *metrics;
+    struct statsd *statsd; /* NULL: nobody is told */
+};
+
+/* APP_CONFIG, APP_NO_MEMORY, APP_INTERNAL; telemetry_stop takes down what is up. */
+enum app_err telemetry_start(struct telemetry *telemetry, const struct api_config *config,
+                             const struct log *log, struct err_buf *why)
+    __attribute__((warn_unused_result));
+void telemetry_stop(struct telemetry *telemetry);
+
+/* The text for a scrape. Errors as metrics_write. */
+enum app_err telemetry_write(struct telemetry *telemetry, struct buf *out)
+    __attribute__((warn_unused_result));
+
+/* A request on its way through the handler; both by the thread that handles it. */
+struct telemetry_request {
+    int64_t cpu_ns; /* of the thread at its start */
+};
+void telemetry_request_begin(struct telemetry *telemetry, struct telemetry_request *request);
+
+/* What has become of it. */
+struct telemetry_outcome {
+    const struct route *route; /* NULL: none was found */
+    enum http_method method;
+    int status;
+    int64_t started_ns;
+};
+void telemetry_request_end(struct telemetry *telemetry, const struct telemetry_request *request,
+                           const struct telemetry_outcome *outcome);
+
+/* An upstream has answered, or not, to what was asked at `started_ns`. */
+void telemetry_upstream(struct telemetry *telemetry, enum upstream_call call, int64_t started_ns,
+                        enum app_err err);
+
+/* A picture was drawn on, encoded or not. */
+void telemetry_drawn(struct telemetry *telemetry, int64_t started_ns, enum app_err err);
+
+/* A picture is stored, with so many faces covered. */
+void telemetry_stored(struct telemetry *telemetry, size_t faces);
+
+/* The pictures of one request are not in memory any more. */
+void telemetry_pictures_freed(struct telemetry *telemetry);
+
+/* One more of a statsd counter of the Go service: "cache.file_not_found". */
+void telemetry_count(struct telemetry *telemetry, const char *name);
+
+/*
+ * The number of this decision on whether to inject a fault, counted over all
+ * processes of the pool from 0; and that one was injected.
+ */
+uint64_t telemetry_fault_decision(struct telemetry *telemetry, enum fault_route route);
+void telemetry_fault(struct telemetry *telemetry, enum fault_route route, enum fault_type type);
+
+/* As the metrics and the log have them. */
+const char *fault_type_name(enum fault_type type);
+const char *fault_route_name(enum fault_route route);
+
+#endif

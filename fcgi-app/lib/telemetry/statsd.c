@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Who fills a datagram sends it; the thread is there so that the last lines of
+ * a quiet time go out as well.
+ */
+#include "lib/telemetry/statsd.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "lib/base/clock.h"
+
+enum { HOST_MAX = 254, PORT_LEN = 6, LINE_MAX_LEN = 512 };
+
+struct statsd {
+    char host[HOST_MAX];
+    char port[PORT_LEN];
+    char *prefix;
+    char *tags;
+    struct log log;
+    pthread_t thread;
+
+    pthread_mutex_t lock; /* guards what follows */
+    pthread_cond_t stop;  /* `stopping` was set */
+    bool stopping;
+    int fd; /* -1: the server's name is not known yet */
+    char datagram[STATSD_DATAGRAM_MAX];
+    size_t len;
+};
+
+/* --- The server ------------------------------------------------------------------ */
+
+static enum app_err split_server(const char *server, char host[HOST_MAX], char port[PORT_LEN],
+                                 struct err_buf *why)
+{
+    const char *colon = strrchr(server, ':');
+    size_t digits = colon ? strspn(colon + 1, "0123456789") : 0;
+    size_t len = colon ? (size_t)(colon - server) : 0;
+    bool is_bracketed = len > 2 && server[0] == '[' && server[len - 1] == ']';
+    if (is_bracketed) {
+        server++;
+        len -= 2;
+    }
+    if (len == 0 || len >= HOST_MAX || digits == 0 || digits >= PORT_LEN ||
+        colon[1 + digits] != '\0' || strtoul(colon + 1, NULL, 10) > UINT16_MAX ||
+        strtoul(colon + 1, NULL, 10) == 0 || (!is_bracketed && strcspn(server, ":[]") < len))
+        return err_set(why, APP_CONFIG, "must be host:port");
+    (void)snprintf(host, HOST_MAX, "%.*s", (int)len, server);
+    (void)snprintf(port, PORT_LEN, "%s", colon + 1);
+    return APP_OK;
+}
+
+enum app_err statsd_check_server(const char *server, struct err_buf *why)
+{
+    char host[HOST_MAX];
+    char port[PORT_LEN];
+    return server[0] ? split_server(server, host, port, why) : APP_OK;
+}
+
+/* A connected socket, so that sending needs no address; -1 with a reason. */
+static int open_socket(const struct statsd *statsd, int flags, const char **reason)
+{
+    const struct addrinfo hints = {.ai_flags = flags, .ai_socktype = SOCK_DGRAM};
+    struct addrinfo *found = NULL;
+    int fd = -1;
+    int error = getaddrinfo(statsd->host, statsd->port, &hints, &found);
+    *reason = error ? gai_strerror(error) : "no address can be sent to";
+    for (const struct addrinfo *at = found; at && fd < 0; at = at->ai_next) {
+        fd = socket(at->ai_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        if (fd >= 0 && connect(fd, at->ai_addr, at->ai_addrlen) != 0) {
+            (void)close(fd);
+            fd = -1;
+        }
+    }
+    if (found)
+        freeaddrinfo(found);
+    return fd;
+}
+
+/* --- Datagrams: the caller holds the lock ---------------------------------------- */
+
+/* A dead server's refusals come back here as errors; they are not our business. */
+static void send_datagram(struct statsd *statsd)
+{
+    if (statsd->len > 0 && statsd->fd >= 0)
+        (void)!send(statsd->fd, statsd->datagram, statsd->len, MSG_DONTWAIT | MSG_NOSIGNAL);
+    statsd->len = 0;
+}
+
+static void add_line(struct statsd *statsd, const char *line, size_t len)
+{
+    bool fits = statsd->len == 0 ? len <= sizeof(statsd->datagram)
+                                 : len < sizeof(statsd->datagram) - statsd->len;
+    if (!fits)
+        send_datagram(statsd);
+    if (statsd->len > 0)
+        statsd->datagram[statsd->len++] = '\n';
+    memcpy(statsd->datagram + statsd->len, line, len);
+    statsd->len += len;
+}
+
+static void put_line(struct statsd *statsd, const char *line, int len)
+{
+    if (len <= 0 || len >= LINE_MAX_LEN)
+        return;
+    pthread_mutex_lock(&statsd->lock);
+    add_line(statsd, line, (size_t)len);
+    pthread_mutex_unlock(&statsd->lock);
+}
+
+void statsd_count(struct statsd *statsd, const char *name)
+{
+    char line[LINE_MAX_LEN];
+    if (statsd)
+        put_line(statsd, line,
+                 snprintf(line, sizeof(line), "%s%s:1|c|#%s", statsd->prefix, name, statsd->tags));
+}
+
+void statsd_timing(struct statsd *statsd, const char *name, int64_t ns, int status)
+{
+    char line[LINE_MAX_LEN];
+    char tag[32] = "";
+    if (!statsd)
+        return;
+    if (status != 0)
+        (void)snprintf(tag, sizeof(tag), "%sstatus:%d", statsd->tags[0] ? "," : "", status);
+    put_line(statsd, line,
+             snprintf(line, sizeof(line), "%s%s:%.3f|ms|#%s%s", statsd->prefix, name,
+                      (double)ns / (double)NS_PER_MS, statsd->tags, tag));
+}
+
+/* --- The thread ------------------------------------------------------------------ */
+
+/* Look the server up without the lock, for it may take long. */
+static void find_server(struct statsd *statsd, bool warn)
+{
+    const char *reason = "";
+    int fd = open_socket(statsd, 0, &reason);
+    if (fd < 0 && warn)
+        log_warn(&statsd->log, "The statsd server cannot be found",
+                 LOG_FIELDS(LOG_STR("host", statsd->host), LOG_STR("reason", reason)));
+    pthread_mutex_lock(&statsd->lock);
+    statsd->fd = fd;
+    pthread_mutex_unlock(&statsd->lock);
+}
+
+/* Sleep for so long, or until the end, which is told. */
+static bool wait_for_stop(struct statsd *statsd, int64_t ms)
+{
+    int64_t until_ns = deadline_in_ms(ms);
+    const struct timespec until = {until_ns / NS_PER_S, until_ns % NS_PER_S};
+    pthread_mutex_lock(&statsd->lock);
+    int status = 0;
+    while (!statsd->stopping && status != ETIMEDOUT)
+        status = pthread_cond_timedwait(&statsd->stop, &statsd->lock, &until);
+    bool stopping = statsd->stopping;
+    send_datagram(statsd);
+    pthread_mutex_unlock(&statsd->lock);
+    return stopping;
+}
+
+static void *run(void *argument)
+{
+    struct statsd *statsd = argument;
+    (void)pthread_setname_np(pthread_self(), "statsd");
+    if (statsd->fd < 0)
+        find_server(statsd, true);
+    for (;;) {
+        bool found = statsd->fd >= 0; /* only this thread writes it */
+        if (wait_for_stop(statsd, found ? STATSD_FLUSH_MS : STATSD_RETRY_MS))
+            return NULL;
+        if (!found)
+            find_server(statsd, false);
+    }
+}
+
+/* --- Life ------------------------------------------------------------------------ */
+
+static enum app_err init_lock(struct statsd *statsd)
+{
+    pthread_condattr_t attributes;
+    if (pthread_condattr_init(&attributes) != 0)
+        return APP_NO_MEMORY;
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_mutex_init(&statsd->lock, NULL);
+    pthread_cond_init(&statsd->stop, &attributes);
+    pthread_condattr_destroy(&attributes);
+    return APP_OK;
+}
+
+static void release(struct statsd *statsd)
+{
+    if (statsd->fd >= 0)
+        (void)close(statsd->fd);
+    free(statsd->prefix);
+    free(statsd->tags);
+    free(statsd);
+}
+
+enum app_err statsd_new(const struct statsd_options *options, struct statsd **statsd,
+                        struct err_buf *why)
+{
+    *statsd = NULL;
+    if (options->server[0] == '\0')
+        return APP_OK;
+    struct statsd *made = calloc(1, sizeof(*made));
+    if (!made)
+        return APP_NO_MEMORY;
+    made->fd = -1;
+    made->log = *options->log;
+    enum app_err err = split_server(options->server, made->host, made->port, why);
+    made->prefix = strdup(options->prefix);
+    made->tags = strdup(options->tags);
+    if (!err && (!made->prefix || !made->tags))
+        err = APP_NO_MEMORY;
+    if (!err)
+        err = init_lock(made);
+    const char *reason;
+    if (!err) /* a number needs no look-up, so not even the first lines are lost */
+        made->fd = open_socket(made, AI_NUMERICHOST, &reason);
+    if (!err && pthread_create(&made->thread, NULL, run, made) != 0) {
+        pthread_cond_destroy(&made->stop);
+        pthread_mutex_destroy(&made->lock);
+        err = APP_NO_MEMORY;
+    }
+    if (err) {
+        release(made);
+        return err;
+    }
+    *statsd = made;
+    return APP_OK;
+}
+
+void statsd_free(struct statsd **statsd)
+{
+    struct statsd *freed = *statsd;
+    if (!freed)
+        return;
+    *statsd = NULL;
+    pthread_mutex_lock(&freed->lock);
+    freed->stopping = true;
+    pthread_cond_signal(&freed->stop);
+    pthread_mutex_unlock(&freed->lock);
+    pthread_join(freed->thread, NULL);
+    send_datagram(freed);
+    pthread_cond_destroy(&freed->stop);
+    pthread_mutex_destroy(&freed->lock);
+    release(freed);
+}
