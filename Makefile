@@ -24,7 +24,7 @@ DEPS := gcc g++ libc6-dev pkg-config \
 	libcurl4-openssl-dev libssl-dev libjansson-dev libvips-dev libmicrohttpd-dev libdlib-dev \
 	libblas-dev liblapack-dev fonts-noto-color-emoji lighttpd curl
 # What only the tests need, and what only `make check` needs.
-DEPS_TEST  := libcmocka-dev
+DEPS_TEST  := libcmocka-dev prometheus
 DEPS_CHECK := clang-format-14 clang-tidy-14
 
 # $(call install,packages): installs those that are missing, silent when none is.
