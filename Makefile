@@ -26,8 +26,8 @@ DEPS := gcc g++ libc6-dev pkg-config \
 	fonts-noto-color-emoji lighttpd curl
 # What only the tests need, and what only `make check` needs.
 # The three after cmocka are clients that read our profiles; tests without them say that they
-# were skipped. wrk is for the experiment.
-DEPS_TEST  := libcmocka-dev golang-go protobuf-compiler google-perftools wrk
+# were skipped; prometheus has promtool. wrk is for the experiment.
+DEPS_TEST  := libcmocka-dev golang-go protobuf-compiler google-perftools prometheus wrk
 DEPS_CHECK := clang-format-14 clang-tidy-14
 
 # $(call install,packages): installs those that are missing, silent when none is.

@@ -38,8 +38,8 @@ static void dump_byte(FILE *out, unsigned char byte)
 }
 
 /* Not inlined: it is the name that the profile must show. */
-__attribute__((noinline, noclone)) void dump_cache_item(FILE *out, const char *id,
-                                                        const struct cache_item *item)
+__attribute__((noinline)) void dump_cache_item(FILE *out, const char *id,
+                                               const struct cache_item *item)
 {
     fputs("id: \"", out);
     for (; *id; id++)

@@ -11,7 +11,13 @@
 #include "support/cmocka.h"
 #include "support/process.h"
 
-enum { PICTURE_MAX = 16 * 1024 * 1024, SETTINGS_MAX = 32, POLL_MS = 20 };
+enum {
+    PICTURE_MAX = 16 * 1024 * 1024,
+    LOG_MAX = 64 * 1024 * 1024,
+    SETTINGS_MAX = 32,
+    POLL_MS = 20,
+    PATIENCE_MS = 5000
+};
 
 static const struct {
     const char *name;
@@ -23,14 +29,12 @@ static const struct {
     {"coffee.png", "image/png"},
 };
 
-static bool read_picture(const char *name, struct buf *bytes)
+static bool read_file(const char *path, size_t max, struct buf *bytes)
 {
-    char path[128];
     char block[65536];
     size_t got;
     bool ok = true;
-    (void)snprintf(path, sizeof(path), "build/pictures/%s", name);
-    buf_init(bytes, PICTURE_MAX);
+    buf_init(bytes, max);
     FILE *file = fopen(path, "rb");
     if (!file)
         return false;
@@ -38,6 +42,13 @@ static bool read_picture(const char *name, struct buf *bytes)
         ok = buf_append(bytes, block, got) == APP_OK;
     (void)fclose(file);
     return ok && bytes->len > 0;
+}
+
+static bool read_picture(const char *name, struct buf *bytes)
+{
+    char path[128];
+    (void)snprintf(path, sizeof(path), "build/pictures/%s", name);
+    return read_file(path, PICTURE_MAX, bytes);
 }
 
 void scene_picture(const char *name, struct buf *bytes)
@@ -181,6 +192,71 @@ void scene_wait_status(const struct scene *scene, const char *path, int status, 
             return;
         if (deadline_left_ms(deadline_ns) == 0)
             fail_msg("%s still answers %d after %d ms, not %d", path, last, timeout_ms, status);
+        sleep_ms(POLL_MS);
+    }
+}
+
+/* --- Logs and metrics --------------------------------------------------------- */
+
+void scene_log(const struct scene *scene, const char *name, struct buf *text)
+{
+    char path[PATH_MAX];
+    (void)snprintf(path, sizeof(path), "%.4000s/%s.log", scene->stack.state, name);
+    if (!read_file(path, LOG_MAX, text))
+        fail_msg("%s cannot be read", path);
+}
+
+static bool has_line(const char *text, const char *one, const char *other)
+{
+    for (const char *line = text; *line;) {
+        size_t len = strcspn(line, "\n");
+        if (memmem(line, len, one, strlen(one)) && memmem(line, len, other, strlen(other)))
+            return true;
+        line += len + (line[len] == '\n');
+    }
+    return false;
+}
+
+void scene_wait_logged(const struct scene *scene, const char *name, const char *one,
+                       const char *other)
+{
+    int64_t deadline_ns = deadline_in_ms(PATIENCE_MS);
+    for (;;) {
+        struct buf text;
+        scene_log(scene, name, &text);
+        bool found = has_line(text.data, one, other);
+        buf_release(&text);
+        if (found)
+            return;
+        if (deadline_left_ms(deadline_ns) == 0)
+            fail_msg("%s.log has no line with \"%s\" and \"%s\"", name, one, other);
+        sleep_ms(POLL_MS);
+    }
+}
+
+double scene_metric(const struct scene *scene, const char *series)
+{
+    struct http_reply reply;
+    double value = -1;
+    size_t len = strlen(series);
+    scene_get(scene, "/metrics", NULL, &reply);
+    assert_int_equal(reply.status, 200);
+    for (const char *line = http_reply_text(&reply); line; line = strchr(line, '\n')) {
+        line += *line == '\n';
+        if (strncmp(line, series, len) == 0 && line[len] == ' ')
+            value = strtod(line + len, NULL);
+    }
+    http_reply_release(&reply);
+    return value;
+}
+
+void scene_wait_metric(const struct scene *scene, const char *series, double value)
+{
+    int64_t deadline_ns = deadline_in_ms(PATIENCE_MS);
+    double last;
+    while ((last = scene_metric(scene, series)) != value) {
+        if (deadline_left_ms(deadline_ns) == 0)
+            fail_msg("%s is %g, not %g", series, last, value);
         sleep_ms(POLL_MS);
     }
 }

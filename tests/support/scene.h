@@ -71,6 +71,22 @@ void scene_emojify(const struct scene *scene, const char *url, char key[33]);
 /* Poll the status of a GET until it is as wanted, for so long at most. */
 void scene_wait_status(const struct scene *scene, const char *path, int status, int timeout_ms);
 
+/* The log of api, cache, facebox or web so far; the caller releases it. */
+void scene_log(const struct scene *scene, const char *name, struct buf *text);
+
+/*
+ * Wait for a line of a log that has both texts: a line may come after the answer that it is
+ * about.
+ */
+void scene_wait_logged(const struct scene *scene, const char *name, const char *one,
+                       const char *other);
+
+/* The value of a series, such as a{b="c"}, in /metrics; -1 when it is not there. */
+double scene_metric(const struct scene *scene, const char *series);
+
+/* Wait until it has that value: a request is counted after it was answered. */
+void scene_wait_metric(const struct scene *scene, const char *series, double value);
+
 /* --- What an answer must be like ---------------------------------------------- */
 
 void assert_header(const struct http_reply *reply, const char *name, const char *value);

@@ -131,9 +131,9 @@ static bool read_b3_rest(struct trace *trace, const char *rest)
 {
     if (rest[0] == '\0')
         return true;
-    const char state[2] = {rest[0] == '-' ? rest[1] : '\0', '\0'};
-    trace->sampling = b3_sampling(state);
-    if (trace->sampling == TRACE_UNDECIDED)
+    const char decision[2] = {rest[1], '\0'};
+    trace->sampling = b3_sampling(decision);
+    if (rest[0] != '-' || trace->sampling == TRACE_UNDECIDED)
         return false;
     rest += 2;
     return rest[0] == '\0' ||

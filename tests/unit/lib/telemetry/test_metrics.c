@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -111,7 +112,7 @@ static struct metrics *open_rows(const struct fixture *fixture, const char *dire
         .directory = directory,
         .log = &fixture->log,
     };
-    struct metrics *metrics = (struct metrics *)&options;
+    struct metrics *metrics = NULL;
     assert_int_equal(metrics_new(&options, &metrics), APP_OK);
     return metrics;
 }
@@ -288,14 +289,20 @@ static void a_process_that_is_not_there_has_no_stats(void **state)
 
 /* --- Siblings -------------------------------------------------------------------- */
 
-/* A child that runs `work` with metrics of its own and then waits to be killed. */
-static pid_t start_child(const struct fixture *fixture, void (*work)(struct metrics *metrics))
+/*
+ * A child that runs `work` with metrics of its own. Ours are closed in it, or our slot would
+ * be held by it as well, which no program does that never forks.
+ */
+static pid_t start_child(const struct fixture *fixture, struct metrics *ours,
+                         void (*work)(struct metrics *metrics))
 {
     int ready[2];
     char byte = 0;
     assert_int_equal(pipe(ready), 0);
     pid_t child = fork();
     if (child == 0) {
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* also when the test fails */
+        metrics_free(&ours);
         struct metrics *metrics = open_metrics(fixture);
         (void)!write(ready[1], &byte, 1);
         work(metrics);
@@ -350,7 +357,7 @@ static void counters_of_all_siblings_are_seen_by_each(void **state)
 {
     struct fixture *fixture = *state;
     struct metrics *metrics = open_metrics(fixture);
-    pid_t child = start_child(fixture, count_ten);
+    pid_t child = start_child(fixture, metrics, count_ten);
     metrics_add(metrics, PLAIN, METRIC_AT(0), 1);
     end_child(child, 0);
     assert_value(fixture, metrics, "t_plain_total", 11);
@@ -378,14 +385,14 @@ static void gauges_are_summed_over_the_living_only(void **state)
     struct fixture *fixture = *state;
     struct metrics *metrics = open_metrics(fixture);
     metrics_gauge_set(metrics, TEMPERATURE, METRIC_AT(0), 1);
-    pid_t first = start_child(fixture, count_ten_and_wait);
-    pid_t second = start_child(fixture, count_ten_and_wait);
+    pid_t first = start_child(fixture, metrics, count_ten_and_wait);
+    pid_t second = start_child(fixture, metrics, count_ten_and_wait);
     wait_for_value(fixture, metrics, "t_temperature", 21);
     assert_value(fixture, metrics, "t_pool_processes", 3);
     end_child(first, SIGKILL);
     assert_value(fixture, metrics, "t_temperature", 11);
     assert_value(fixture, metrics, "t_pool_processes", 2);
-    pid_t third = start_child(fixture, only_wait);
+    pid_t third = start_child(fixture, metrics, only_wait);
     assert_value(fixture, metrics, "t_temperature", 11); /* the slot was cleared */
     assert_value(fixture, metrics, "t_pool_processes", 3);
     end_child(second, SIGTERM);
@@ -409,7 +416,7 @@ static void cpu_time_of_the_dead_stays_in_the_sum(void **state)
     double seen = 0;
     for (int round = 0; round < 3; round++) {
         char series[80];
-        pid_t child = start_child(fixture, burn_cpu);
+        pid_t child = start_child(fixture, metrics, burn_cpu);
         (void)snprintf(series, sizeof(series), "t_process_cpu_seconds_total{pid=\"%d\"}", child);
         double used = 0;
         int64_t deadline_ns = deadline_in_ms(PATIENCE_MS);
@@ -469,11 +476,11 @@ static void no_counter_goes_backwards_whoever_is_killed(void **state)
     pid_t siblings[SIBLINGS];
     char *before = strdup(scrape(fixture, metrics));
     for (int i = 0; i < SIBLINGS; i++)
-        siblings[i] = start_child(fixture, count_for_ever);
+        siblings[i] = start_child(fixture, metrics, count_for_ever);
     for (int round = 0; round < ROUNDS; round++) {
         usleep(5000);
         end_child(siblings[round % SIBLINGS], SIGKILL);
-        siblings[round % SIBLINGS] = start_child(fixture, count_for_ever);
+        siblings[round % SIBLINGS] = start_child(fixture, metrics, count_for_ever);
         if (round % 20 == 19) { /* the one that looks is started again as well */
             metrics_free(&metrics);
             metrics = open_metrics(fixture);
