@@ -13,7 +13,6 @@
 #include <unistd.h>
 
 #include "lib/base/clock.h"
-#include "support/build_path.h"
 #include "support/cmocka.h"
 #include "support/command.h"
 #include "support/pprof.h"
@@ -173,17 +172,16 @@ static void google_pprof_finds_every_name_whichever_sibling_it_asks(void **state
 {
     const struct scene *scene = *state;
     struct temp_dir dir;
-    char command[512], program[256];
+    char command[512];
     const char *long_tests = getenv("EMOJIFY_LONG_TESTS");
     int runs = long_tests && strcmp(long_tests, "1") == 0 ? 10 : 3;
     need("google-pprof");
     temp_dir_init(&dir);
     struct pprof_load *load = pprof_load_start(scene);
     (void)snprintf(command, sizeof(command),
-                   "no_proxy='*' PPROF_TMPDIR=%s timeout 60 google-pprof --text --seconds=1 %s "
+                   "no_proxy='*' PPROF_TMPDIR=%s timeout 60 google-pprof --text --seconds=1 "
                    "http://any:" PPROF_TOKEN "@127.0.0.1:%d/pprof/profile",
-                   dir.path, build_path("emojify-api", program, sizeof(program)),
-                   scene->stack.port);
+                   dir.path, scene->stack.port);
     for (int i = 0; i < runs; i++) {
         struct buf text = run(command);
         assert_contains(text.data, "Total: ");
