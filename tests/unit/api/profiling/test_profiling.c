@@ -30,10 +30,12 @@ static const struct log quiet = {&sink, "test", NULL};
 /* --- Work to be found --------------------------------------------------------------- */
 
 static _Atomic bool stop_burning;
+static _Atomic bool is_burning;
 
 __attribute__((noinline)) static void burn(void)
 {
     volatile double x = 1;
+    atomic_store(&is_burning, true);
     while (!atomic_load_explicit(&stop_burning, memory_order_relaxed))
         for (int i = 0; i < 1000; i++)
             x = x * 1.0001 + 1;
@@ -73,7 +75,10 @@ static int start(void **state)
     if (profiling_new(&options, &play->profiling, &why))
         fail_msg("profiling_new: %s %s", why.text, why.detail);
     atomic_store(&stop_burning, false);
+    atomic_store(&is_burning, false);
     assert_int_equal(pthread_create(&play->burner, NULL, handle_picture, NULL), 0);
+    while (!atomic_load(&is_burning))
+        usleep(1000);
     *state = play;
     return 0;
 }
