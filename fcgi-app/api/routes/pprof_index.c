@@ -39,7 +39,7 @@ static const char head[] =
 static const char usage[] =
     "<h2>How to fetch</h2>\n<pre>"
     "go tool pprof \"http://any:TOKEN@HOST/debug/pprof/profile?seconds=5\"\n"
-    "google-pprof --text --seconds=5 EMOJIFY-API http://any:TOKEN@HOST/pprof/profile\n"
+    "google-pprof --text --seconds=5 http://any:TOKEN@HOST/pprof/profile\n"
     "curl -H \"Authorization: Bearer TOKEN\" "
     "\"http://HOST/debug/pprof/profile?seconds=5&amp;debug=1\"\n"
     "curl -H \"Authorization: Bearer TOKEN\" -d cpu=on -d for=60 http://HOST/debug/pprof/sampling"

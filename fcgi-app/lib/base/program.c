@@ -38,11 +38,13 @@ static void stop_signals(sigset_t *set)
     sigaddset(set, SIGHUP);
 }
 
+/* A peer that is gone and a file that may not grow, be it the log, are errors of a write. */
 static void block_signals(void)
 {
     sigset_t set;
     stop_signals(&set);
     sigaddset(&set, SIGPIPE);
+    sigaddset(&set, SIGXFSZ);
     pthread_sigmask(SIG_BLOCK, &set, NULL);
 }
 

@@ -30,7 +30,7 @@ struct program {
 
 /*
  * Parse the command line, load and check the configuration, open the log, block
- * SIGTERM, SIGINT, SIGUSR1, SIGHUP and SIGPIPE (never SIGPROF) in this and all
+ * SIGTERM, SIGINT, SIGUSR1, SIGHUP, SIGPIPE and SIGXFSZ (never SIGPROF) in this and all
  * later threads, raise the descriptor limit to its hard limit.
  *
  * True: go on, with `program->log_sink` ready. False: the program is done, for
