@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The gRPC side of emojify-cache: proto/cache.proto and grpc.health.v1 over a
- * store. The module with cache/service_call.c that knows gRPC here.
+ * store. With cache/lane.h and cache/methods.h the only one that knows gRPC here.
  *
  * A thread for each core, each with its own queue of calls. Statuses:
- * NOT_FOUND; INVALID_ARGUMENT for an id that is empty, longer than
+ * NOT_FOUND; FAILED_PRECONDITION for a Put over what was taken down, which a Put
+ * of no data does; INVALID_ARGUMENT for an id that is empty, longer than
  * LIMIT_CACHE_FOREIGN_ID or not UTF-8, for a message that is none, and for data
  * beyond LIMIT_RESULT_BYTES; RESOURCE_EXHAUSTED when the disk or the memory is
  * full; INTERNAL when the store is broken; UNIMPLEMENTED for other methods. The

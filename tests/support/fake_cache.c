@@ -26,7 +26,7 @@
 #include "lib/rpc/rpc.h"
 #include "lib/wire/cache_item.h"
 
-enum { METHODS = 4, ADDRESS_MAX = 200, ID_MAX = 2000, REQUEST_ID_MAX = 200 };
+enum { METHODS = 4, ADDRESS_MAX = 200, ID_MAX = 2000, REQUEST_ID_MAX = 200, REQUEST_KEPT = 256 };
 
 static const char *const names[METHODS] = {"Get", "Put", "Exists", "Check"};
 
@@ -49,6 +49,8 @@ struct fake_cache {
     bool stopping;
     struct script scripts[METHODS];
     char request_id[REQUEST_ID_MAX];
+    char request[REQUEST_KEPT]; /* the beginning of the latest call's */
+    size_t request_len;
 };
 
 enum call_state { CALL_AWAITED, CALL_READING, CALL_ANSWERING };
@@ -141,6 +143,20 @@ static void note_request_id(struct fake_cache *fake, const struct call *call)
     }
 }
 
+static void note_request(struct fake_cache *fake, const struct call *call)
+{
+    struct iovec *pieces = NULL;
+    size_t count = 0;
+    fake->request_len = 0;
+    if (!call->request || rpc_message_pieces(call->request, &pieces, &count))
+        return;
+    size_t len = grpc_byte_buffer_length(call->request);
+    const struct wire_span kept = {0, 0, len < REQUEST_KEPT ? len : REQUEST_KEPT};
+    wire_span_copy(pieces, count, &kept, fake->request);
+    fake->request_len = len;
+    free(pieces);
+}
+
 /* Wait as long as the answer says; a stop cuts it short. Caller holds the lock. */
 static void delay(struct fake_cache *fake, unsigned delay_ms)
 {
@@ -158,6 +174,7 @@ static struct fake_cache_answer next_answer(struct fake_cache *fake, const struc
     struct fake_cache_answer answer = {.ending = FAKE_CACHE_ECHO};
     pthread_mutex_lock(&fake->lock);
     note_request_id(fake, call);
+    note_request(fake, call);
     if (method >= 0) {
         struct script *script = &fake->scripts[method];
         script->calls++;
@@ -369,6 +386,16 @@ unsigned fake_cache_calls(struct fake_cache *fake, const char *method)
     unsigned calls = fake->scripts[method_of(method)].calls;
     pthread_mutex_unlock(&fake->lock);
     return calls;
+}
+
+size_t fake_cache_request(struct fake_cache *fake, void *out, size_t size)
+{
+    pthread_mutex_lock(&fake->lock);
+    size_t len = fake->request_len;
+    size_t kept = len < REQUEST_KEPT ? len : REQUEST_KEPT;
+    memcpy(out, fake->request, kept < size ? kept : size);
+    pthread_mutex_unlock(&fake->lock);
+    return len;
 }
 
 void fake_cache_request_id(struct fake_cache *fake, char *out, size_t size)

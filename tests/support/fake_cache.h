@@ -50,6 +50,8 @@ void fake_cache_script(struct fake_cache *fake, const char *method,
 
 /* Calls of `method` that have come in. */
 unsigned fake_cache_calls(struct fake_cache *fake, const char *method);
+/* The latest call's message, cut to the room in `out`. Returns its length. */
+size_t fake_cache_request(struct fake_cache *fake, void *out, size_t size);
 /* x-request-id of the latest call, "" when it had none; cut to the room in `out`. */
 void fake_cache_request_id(struct fake_cache *fake, char *out, size_t size);
 

@@ -24,6 +24,7 @@ enum {
     GRPC_INVALID_ARGUMENT = 3,
     GRPC_NOT_FOUND = 5,
     GRPC_RESOURCE_EXHAUSTED = 8,
+    GRPC_FAILED_PRECONDITION = 9,
     GRPC_UNIMPLEMENTED = 12,
     GRPC_INTERNAL = 13,
 };
@@ -216,9 +217,14 @@ static void an_entry_put_without_data_is_taken_down(void **state)
 {
     struct fixture *fixture = *state;
     assert_int_equal(call(fixture, "/Cache/Put", BYTES("\x0a\x03key\x12\x01x")), GRPC_OK);
-    assert_int_equal(call(fixture, "/Cache/Put", BYTES("\x0a\x03key")), GRPC_OK);
+    assert_answers(fixture, "/Cache/Put", BYTES("\x0a\x03key"), BYTES("\x0a\x03key"));
     assert_int_equal(call(fixture, "/Cache/Get", BYTES("\x0a\x03key")), GRPC_NOT_FOUND);
     assert_answers(fixture, "/Cache/Exists", BYTES("\x0a\x03key"), BYTES(""));
+    assert_int_equal(call(fixture, "/Cache/Put", BYTES("\x0a\x03key\x12\x01x")),
+                     GRPC_FAILED_PRECONDITION);
+    assert_string_equal(fixture->answer.words, "this picture was taken down");
+    assert_int_equal(call(fixture, "/Cache/Get", BYTES("\x0a\x03key")), GRPC_NOT_FOUND);
+    assert_answers(fixture, "/Cache/Put", BYTES("\x0a\x03key"), BYTES("\x0a\x03key"));
 }
 
 static const char *const check_methods[] = {"/Cache/Check", "/grpc.health.v1.Health/Check"};
@@ -252,6 +258,7 @@ static void the_stores_errors_become_statuses_without_its_details(void **state)
         int status;
     } cases[] = {
         {APP_NOT_FOUND, GRPC_NOT_FOUND},
+        {APP_GONE, GRPC_FAILED_PRECONDITION},
         {APP_TOO_LARGE, GRPC_RESOURCE_EXHAUSTED},
         {APP_NO_MEMORY, GRPC_RESOURCE_EXHAUSTED},
         {APP_INTERNAL, GRPC_INTERNAL},
