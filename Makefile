@@ -21,10 +21,11 @@ MAKEFLAGS += --no-print-directory -r
 # What building and running needs; README.md says what each is for.
 DEPS := gcc g++ libc6-dev pkg-config \
 	libfcgi-dev libprotobuf-c-dev protobuf-c-compiler libprotobuf-dev libgrpc-dev \
-	libcurl4-openssl-dev libssl-dev libjansson-dev libvips-dev libmicrohttpd-dev libdlib-dev \
+	libcurl4-openssl-dev libssl-dev libjansson-dev libvips-dev libmicrohttpd-dev libhiredis-dev \
+	libdlib-dev \
 	libblas-dev liblapack-dev fonts-noto-color-emoji lighttpd curl
 # What only the tests need, and what only `make check` needs.
-DEPS_TEST  := libcmocka-dev
+DEPS_TEST  := libcmocka-dev redis-server
 DEPS_CHECK := clang-format-14 clang-tidy-14
 
 # $(call install,packages): installs those that are missing, silent when none is.
@@ -70,7 +71,7 @@ endif
 CFLAGS   := -std=gnu11 $(COMMON) $(WARNINGS) $(WARNINGS_C)
 CXXFLAGS := -std=gnu++17 $(COMMON) $(WARNINGS)
 
-LIBS := -lfcgi -lprotobuf-c -lgrpc -lgpr -lcurl -lcrypto -ljansson -lmicrohttpd \
+LIBS := -lfcgi -lprotobuf-c -lgrpc -lgpr -lcurl -lcrypto -ljansson -lmicrohttpd -lhiredis \
 	$(shell pkg-config --libs vips 2>/dev/null) -lm
 LIBS_facebox := -ldlib -lblas -llapack
 

@@ -61,6 +61,7 @@ static grpc_status_code status_of(enum app_err err)
         {APP_BAD_REQUEST, GRPC_STATUS_INVALID_ARGUMENT},
         {APP_TOO_LARGE, GRPC_STATUS_RESOURCE_EXHAUSTED},
         {APP_NO_MEMORY, GRPC_STATUS_RESOURCE_EXHAUSTED},
+        {APP_UNAVAILABLE, GRPC_STATUS_UNAVAILABLE},
     };
     for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
         if (known[i].err == err)

@@ -8,8 +8,8 @@
  * of no data does; INVALID_ARGUMENT for an id that is empty, longer than
  * LIMIT_CACHE_FOREIGN_ID or not UTF-8, for a message that is none, and for data
  * beyond LIMIT_RESULT_BYTES; RESOURCE_EXHAUSTED when the disk or the memory is
- * full; INTERNAL when the store is broken; UNIMPLEMENTED for other methods. The
- * store's words go to the log, with the call's x-request-id.
+ * full; UNAVAILABLE when the store is away; INTERNAL when it is broken; UNIMPLEMENTED for other
+ * methods. The store's words go to the log, with the call's x-request-id.
  *
  * Order: service_start after signals are blocked, service_stop once, from one
  * thread, with the store still there.

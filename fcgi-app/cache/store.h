@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Where emojify-cache keeps its entries: the face of a store, which a kind of
- * store fills in (store_file.h). The service knows no more of it than this.
+ * store fills in (store_file.h, store_redis.h). The service knows no more of it than this.
  *
  * An id is 1 to LIMIT_CACHE_FOREIGN_ID bytes of UTF-8, checked by the caller.
  * Putting no bytes takes an entry down: it is not found any more, and whatever
@@ -12,11 +12,12 @@
  * Any thread may call any function at any time between the store's own _new and
  * store_free. Errors, with the reason in why->text (for a gRPC status) and
  * why->detail (for the log):
- *   APP_NOT_FOUND  there is no such entry, or it is taken down or too old
- *   APP_GONE       put: the entry was taken down
- *   APP_TOO_LARGE  no room: the disk is full, or the entry is over a limit
+ *   APP_NOT_FOUND    there is no such entry, or it is taken down or too old
+ *   APP_GONE         put: the entry was taken down
+ *   APP_TOO_LARGE    no room: the disk is full, or the entry is over a limit
  *   APP_NO_MEMORY
- *   APP_INTERNAL   the store is broken
+ *   APP_UNAVAILABLE  what keeps the entries is away, or does not serve for now
+ *   APP_INTERNAL     the store is broken
  */
 #ifndef CACHE_STORE_H
 #define CACHE_STORE_H

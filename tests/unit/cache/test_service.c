@@ -27,6 +27,7 @@ enum {
     GRPC_FAILED_PRECONDITION = 9,
     GRPC_UNIMPLEMENTED = 12,
     GRPC_INTERNAL = 13,
+    GRPC_UNAVAILABLE = 14,
 };
 
 #define BYTES(text) (text), sizeof(text) - 1
@@ -257,11 +258,9 @@ static void the_stores_errors_become_statuses_without_its_details(void **state)
         enum app_err err;
         int status;
     } cases[] = {
-        {APP_NOT_FOUND, GRPC_NOT_FOUND},
-        {APP_GONE, GRPC_FAILED_PRECONDITION},
-        {APP_TOO_LARGE, GRPC_RESOURCE_EXHAUSTED},
-        {APP_NO_MEMORY, GRPC_RESOURCE_EXHAUSTED},
-        {APP_INTERNAL, GRPC_INTERNAL},
+        {APP_NOT_FOUND, GRPC_NOT_FOUND},          {APP_GONE, GRPC_FAILED_PRECONDITION},
+        {APP_TOO_LARGE, GRPC_RESOURCE_EXHAUSTED}, {APP_NO_MEMORY, GRPC_RESOURCE_EXHAUSTED},
+        {APP_UNAVAILABLE, GRPC_UNAVAILABLE},      {APP_INTERNAL, GRPC_INTERNAL},
     };
     static const char *const methods[] = {"/Cache/Get", "/Cache/Put", "/Cache/Exists"};
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
