@@ -100,7 +100,7 @@ static enum app_err connect_to_host(struct redis_pool *pool, struct redis_addres
 static void try_redis(struct redis_pool *pool)
 {
     struct redis_address address;
-    struct redis_connection *connection;
+    struct redis_connection *connection = NULL;
     struct err_buf why = {.text = "out of memory"};
     enum app_err err;
     if (pool->url.path[0]) {

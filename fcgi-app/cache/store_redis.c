@@ -42,8 +42,9 @@ static struct store_redis *self_of(struct store *store)
 /* An id's key, in `room` of KEY_MAX bytes. */
 static struct redis_word key_of(const char *id, size_t id_len, char *room)
 {
-    const size_t prefix_len = strlen(STORE_REDIS_PREFIX);
-    memcpy(room, STORE_REDIS_PREFIX, prefix_len);
+    static const char prefix[] = STORE_REDIS_PREFIX;
+    const size_t prefix_len = sizeof(prefix) - 1;
+    memcpy(room, prefix, sizeof(prefix));
     memcpy(room + prefix_len, id, id_len);
     return (struct redis_word){room, prefix_len + id_len};
 }
@@ -86,7 +87,7 @@ static enum app_err redis_get(struct store *store, const char *id, size_t id_len
 {
     char room[KEY_MAX];
     char last[16];
-    struct redis_reply reply;
+    struct redis_reply reply = {.type = REDIS_NIL};
     (void)snprintf(last, sizeof(last), "%d", LIMIT_RESULT_BYTES); /* one byte more */
     const struct redis_word words[] = {REDIS_WORD("GETRANGE"), key_of(id, id_len, room),
                                        REDIS_WORD("0"), REDIS_WORD(last)};
@@ -108,7 +109,7 @@ static enum app_err redis_get(struct store *store, const char *id, size_t id_len
 /* A mark, which replaces everything and stays. */
 static enum app_err take_down(struct store_redis *self, struct redis_word key, struct err_buf *why)
 {
-    struct redis_reply reply;
+    struct redis_reply reply = {.type = REDIS_NIL};
     const struct redis_word words[] = {REDIS_WORD("SET"), key, REDIS_WORD("")};
     enum app_err err = call(self, words, 3, REDIS_STATUS, &reply, why);
     if (!err)
@@ -121,7 +122,7 @@ static enum app_err redis_put(struct store *store, const char *id, size_t id_len
 {
     struct store_redis *self = self_of(store);
     char room[KEY_MAX];
-    struct redis_reply reply;
+    struct redis_reply reply = {.type = REDIS_NIL};
     struct redis_word key = key_of(id, id_len, room);
     if (len == 0)
         return take_down(self, key, why);
@@ -140,7 +141,7 @@ static enum app_err redis_exists(struct store *store, const char *id, size_t id_
                                  struct err_buf *why)
 {
     char room[KEY_MAX];
-    struct redis_reply reply;
+    struct redis_reply reply = {.type = REDIS_NIL};
     const struct redis_word words[] = {REDIS_WORD("STRLEN"), key_of(id, id_len, room)};
     enum app_err err = call(self_of(store), words, 2, REDIS_NUMBER, &reply, why);
     if (err)
@@ -153,7 +154,7 @@ static enum app_err redis_exists(struct store *store, const char *id, size_t id_
 /* A replica cannot be written, for example. A full memory passes: what is stored can be read. */
 static enum app_err redis_check(struct store *store, struct err_buf *why)
 {
-    struct redis_reply reply;
+    struct redis_reply reply = {.type = REDIS_NIL};
     const struct redis_word words[] = {REDIS_WORD("SET"), REDIS_WORD(check_key), REDIS_WORD("1"),
                                        REDIS_WORD("EX"), REDIS_WORD("60")};
     enum app_err err = call(self_of(store), words, 5, REDIS_STATUS, &reply, why);
