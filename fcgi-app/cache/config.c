@@ -39,8 +39,8 @@ static const struct config_entry entries[] = {
      .type = CONFIG_STRING,
      .offset = offsetof(struct cache_config, bind_address),
      .initial = "127.0.0.1",
-     .help = "Address that gRPC is served on, or unix:/path; there is no authentication, so "
-             "nothing but a trusted network may reach it",
+     .help = "Address that gRPC is served on, or unix:/path, a socket for the program's own user "
+             "and group; there is no authentication, so nothing but a trusted network may reach it",
      .check = check_bind_address},
     {.name = "BIND_PORT",
      .type = CONFIG_INT,

@@ -12,7 +12,8 @@
  * methods. The store's words go to the log, with the call's x-request-id.
  *
  * Order: service_start after signals are blocked, service_stop once, from one
- * thread, with the store still there.
+ * thread, with the store still there. service_start changes the process's umask
+ * for a moment, so no other thread should be making files.
  */
 #ifndef CACHE_SERVICE_H
 #define CACHE_SERVICE_H
@@ -26,7 +27,7 @@
 struct service;
 
 struct service_options {
-    const char *address; /* a host, or unix:/path */
+    const char *address; /* a host, or unix:/path, which gets mode 0660 whatever the umask */
     uint16_t port;       /* 0: any free one */
     struct store *store;
     const struct log *log; /* must outlive the service */

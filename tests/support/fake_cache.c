@@ -291,7 +291,6 @@ static grpc_server *create_server(void)
     grpc_arg args[] = {
         rpc_arg_int(GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, -1),
         rpc_arg_int(GRPC_ARG_ALLOW_REUSEPORT, 0),
-        rpc_arg_int(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1),
     };
     const grpc_channel_args all = {sizeof(args) / sizeof(args[0]), args};
     return grpc_server_create(&all, NULL);

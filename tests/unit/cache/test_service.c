@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -366,6 +367,24 @@ static void an_address_that_is_taken_is_refused(void **state)
     service_stop(&other, 5000);
 }
 
+static void a_socket_is_for_its_user_and_group_whatever_the_umask(void **state)
+{
+    struct fixture *fixture = *state;
+    static const mode_t umasks[] = {0, 022, 077};
+    char address[128];
+    (void)snprintf(address, sizeof(address), "unix:%s/socket", fixture->dir.path);
+    for (size_t i = 0; i < 3; i++) {
+        struct service *other = NULL;
+        struct stat status;
+        mode_t before = umask(umasks[i]);
+        assert_int_equal(start_at(fixture, address, 0, fixture->store, &other), APP_OK);
+        assert_int_equal(umask(before), umasks[i]);
+        assert_int_equal(stat(address + strlen("unix:"), &status), 0);
+        assert_int_equal(status.st_mode & 07777, 0660);
+        service_stop(&other, 5000);
+    }
+}
+
 static void the_service_can_be_stopped_and_started_again_at_its_port(void **state)
 {
     struct fixture *fixture = *state;
@@ -481,6 +500,7 @@ int main(void)
         TEST(unknown_methods_are_unimplemented_however_many_come),
         TEST(compressed_messages_are_refused),
         TEST(an_address_that_is_taken_is_refused),
+        TEST(a_socket_is_for_its_user_and_group_whatever_the_umask),
         TEST(the_service_can_be_stopped_and_started_again_at_its_port),
         TEST_SCRIPTED(a_stop_lets_calls_in_hand_end),
         TEST_SCRIPTED(a_stop_cancels_what_does_not_end_in_time),
