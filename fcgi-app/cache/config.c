@@ -6,6 +6,8 @@
 #include <string.h>
 #include <sys/un.h>
 
+#include "cache/redis_url.h"
+
 /* A name or number, or unix: and a path that fits a socket's address. */
 static enum app_err check_bind_address(const char *value, struct err_buf *why)
 {
@@ -26,13 +28,19 @@ static enum app_err check_directory(const char *value, struct err_buf *why)
     return value[0] == '/' ? APP_OK : err_set(why, APP_CONFIG, "must be an absolute path");
 }
 
+static enum app_err check_redis_url(const char *value, struct err_buf *why)
+{
+    struct redis_url url;
+    return redis_url_parse(value, &url, why);
+}
+
 static const struct config_entry entries[] = {
     {.name = "BIND_ADDRESS",
      .type = CONFIG_STRING,
      .offset = offsetof(struct cache_config, bind_address),
      .initial = "127.0.0.1",
-     .help = "Address that gRPC is served on, or unix:/path; there is no authentication, so "
-             "nothing but a trusted network may reach it",
+     .help = "Address that gRPC is served on, or unix:/path, a socket for the program's own user "
+             "and group; there is no authentication, so nothing but a trusted network may reach it",
      .check = check_bind_address},
     {.name = "BIND_PORT",
      .type = CONFIG_INT,
@@ -57,27 +65,37 @@ static const struct config_entry entries[] = {
      .type = CONFIG_CHOICE,
      .offset = offsetof(struct cache_config, cache_type),
      .initial = "file",
-     .choices = "file",
-     .help = "Where entries are kept: file is a directory"},
+     .choices = "file|redis",
+     .help = "Where entries are kept: file is a directory, redis a Redis server, which several "
+             "caches may share"},
     {.name = "CACHE_FILE_LOCATION",
      .type = CONFIG_STRING,
      .offset = offsetof(struct cache_config, file_location),
      .initial = "/var/lib/emojify-cache",
      .help = "The directory, made if it is missing",
      .check = check_directory},
+    {.name = "REDIS_URL",
+     .type = CONFIG_SECRET,
+     .offset = offsetof(struct cache_config, redis_url),
+     .initial = "redis://127.0.0.1:6379/0",
+     .help = "The Redis server: redis://[[user]:password@]host[:port][/database] or "
+             "unix://[[user]:password@]/path[?db=database]",
+     .check = check_redis_url},
     {.name = "CACHE_MAX_LIFE",
      .type = CONFIG_DURATION,
      .offset = offsetof(struct cache_config, max_life),
      .initial = "720h",
      .min = "0",
      .max = "1000000h",
-     .help = "Older entries are not found and get removed; 0 keeps them for ever"},
+     .help = "Older entries are not found and get removed; 0 keeps them for ever; what was taken "
+             "down stays so in any case"},
     {.name = "CACHE_MAX_BYTES",
      .type = CONFIG_SIZE,
      .offset = offsetof(struct cache_config, max_bytes),
      .initial = "1G",
      .min = "0",
-     .help = "Beyond it the least recently used entries are removed; 0 is no limit"},
+     .help = "Beyond it the least recently used entries of the directory are removed; 0 is no "
+             "limit; Redis has a setting of its own, maxmemory"},
     {.name = "LOG_LEVEL",
      .type = CONFIG_CHOICE,
      .offset = offsetof(struct cache_config, log_level),

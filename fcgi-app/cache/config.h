@@ -10,7 +10,7 @@
 
 #include "lib/base/config.h"
 
-enum cache_type { CACHE_TYPE_FILE };
+enum cache_type { CACHE_TYPE_FILE, CACHE_TYPE_REDIS };
 
 struct cache_config {
     const char *bind_address; /* or unix:/path */
@@ -19,6 +19,7 @@ struct cache_config {
     int64_t health_bind_port; /* 0: no health page */
     int cache_type;           /* enum cache_type */
     const char *file_location;
+    const char *redis_url;
     int64_t max_life; /* milliseconds; 0: for ever */
     int64_t max_bytes;
     int log_level;

@@ -7,6 +7,7 @@
 #include "cache/self_check.h"
 #include "cache/service.h"
 #include "cache/store_file.h"
+#include "cache/store_redis.h"
 #include "lib/base/program.h"
 
 enum { STOP_GRACE_MS = 5000, SELF_CHECK_INTERVAL_MS = 5000 };
@@ -19,10 +20,17 @@ struct parts {
     struct httpd *health;
 };
 
-/* CACHE_TYPE has one choice. */
 static enum app_err start_store(const struct cache_config *config, const struct log *log,
                                 struct store **store, struct err_buf *why)
 {
+    if (config->cache_type == CACHE_TYPE_REDIS) {
+        const struct store_redis_options options = {
+            .url = config->redis_url,
+            .max_life_ms = config->max_life,
+            .log = log,
+        };
+        return store_redis_new(&options, store, why);
+    }
     const struct store_file_options options = {
         .directory = config->file_location,
         .max_life_ms = config->max_life,

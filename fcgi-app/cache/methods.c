@@ -57,9 +57,11 @@ static grpc_status_code status_of(enum app_err err)
     } known[] = {
         {APP_OK, GRPC_STATUS_OK},
         {APP_NOT_FOUND, GRPC_STATUS_NOT_FOUND},
+        {APP_GONE, GRPC_STATUS_FAILED_PRECONDITION},
         {APP_BAD_REQUEST, GRPC_STATUS_INVALID_ARGUMENT},
         {APP_TOO_LARGE, GRPC_STATUS_RESOURCE_EXHAUSTED},
         {APP_NO_MEMORY, GRPC_STATUS_RESOURCE_EXHAUSTED},
+        {APP_UNAVAILABLE, GRPC_STATUS_UNAVAILABLE},
     };
     for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
         if (known[i].err == err)
@@ -165,7 +167,8 @@ void answer_fail(struct answer *answer, grpc_status_code status, const char *wor
 static void log_call(enum method method, const struct call *call, const struct log *log,
                      const struct answer *answer, const struct err_buf *why, int64_t spent_ns)
 {
-    bool well = answer->status == GRPC_STATUS_OK || answer->status == GRPC_STATUS_NOT_FOUND;
+    bool well = answer->status == GRPC_STATUS_OK || answer->status == GRPC_STATUS_NOT_FOUND ||
+                answer->status == GRPC_STATUS_FAILED_PRECONDITION;
     enum log_level level = well && why->detail[0] == '\0' ? methods[method].level : LOG_WARN;
     LOG_AT(log, level, "Cache called",
            LOG_FIELDS(LOG_STR("method", methods[method].path),

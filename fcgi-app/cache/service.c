@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -28,6 +29,7 @@ enum {
     RECEIVE_ROOM = WIRE_CACHE_ITEM_HEAD_MAX + LIMIT_CACHE_FOREIGN_ID + 1024,
     STREAMS_MAX = 64, /* of a connection at a time: a message is held whole */
     ADDRESS_MAX = 300,
+    SOCKET_UMASK = 0117, /* leaves 0660 */
 };
 
 static const char unix_prefix[] = "unix:";
@@ -66,7 +68,7 @@ static grpc_server *create_server(void)
         rpc_arg_int(GRPC_ARG_MAX_CONCURRENT_STREAMS, STREAMS_MAX),
         /* By default a second server would share the port without a word. */
         rpc_arg_int(GRPC_ARG_ALLOW_REUSEPORT, 0),
-        /* Our clients ask every 20 s whether we are there, calls or not. */
+        /* Whether we are there may be asked oftener than gRPC allows by itself, calls or not. */
         rpc_arg_int(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1),
         rpc_arg_int(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 10000),
         rpc_arg_int(GRPC_ARG_KEEPALIVE_TIME_MS, 60000),
@@ -78,6 +80,21 @@ static grpc_server *create_server(void)
     };
     const grpc_channel_args all = {sizeof(args) / sizeof(args[0]), args};
     return grpc_server_create(&all, NULL);
+}
+
+/*
+ * Returns the port, 0 when the address cannot be had. A socket that gRPC makes
+ * has all permissions that the umask leaves, and for no moment may others
+ * connect to it, so chmod would come too late.
+ */
+static int add_port(struct service *service)
+{
+    grpc_server_credentials *credentials = grpc_insecure_server_credentials_create();
+    mode_t before = umask(SOCKET_UMASK);
+    int port = grpc_server_add_http2_port(service->shared.server, service->address, credentials);
+    (void)umask(before);
+    grpc_server_credentials_release(credentials);
+    return port;
 }
 
 /* Fill in service->address. */
@@ -94,9 +111,7 @@ static enum app_err bind_address(struct service *service, const struct service_o
         (void)snprintf(service->address, ADDRESS_MAX, "%s%s%s:%u", bare_ipv6 ? "[" : "", host,
                        bare_ipv6 ? "]" : "", options->port);
     }
-    grpc_server_credentials *credentials = grpc_insecure_server_credentials_create();
-    int port = grpc_server_add_http2_port(service->shared.server, service->address, credentials);
-    grpc_server_credentials_release(credentials);
+    int port = add_port(service);
     if (port == 0)
         return err_set(why, APP_CONFIG, "%s: cannot listen there", service->address);
     if (!is_unix(host) && options->port == 0)

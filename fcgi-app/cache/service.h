@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The gRPC side of emojify-cache: proto/cache.proto and grpc.health.v1 over a
- * store. The module with cache/service_call.c that knows gRPC here.
+ * store. With cache/lane.h and cache/methods.h the only one that knows gRPC here.
  *
  * A thread for each core, each with its own queue of calls. Statuses:
- * NOT_FOUND; INVALID_ARGUMENT for an id that is empty, longer than
+ * NOT_FOUND; FAILED_PRECONDITION for a Put over what was taken down, which a Put
+ * of no data does; INVALID_ARGUMENT for an id that is empty, longer than
  * LIMIT_CACHE_FOREIGN_ID or not UTF-8, for a message that is none, and for data
  * beyond LIMIT_RESULT_BYTES; RESOURCE_EXHAUSTED when the disk or the memory is
- * full; INTERNAL when the store is broken; UNIMPLEMENTED for other methods. The
- * store's words go to the log, with the call's x-request-id.
+ * full; UNAVAILABLE when the store is away; INTERNAL when it is broken; UNIMPLEMENTED for other
+ * methods. The store's words go to the log, with the call's x-request-id.
  *
  * Order: service_start after signals are blocked, service_stop once, from one
- * thread, with the store still there.
+ * thread, with the store still there. service_start changes the process's umask
+ * for a moment, so no other thread should be making files.
  */
 #ifndef CACHE_SERVICE_H
 #define CACHE_SERVICE_H
@@ -25,7 +27,7 @@
 struct service;
 
 struct service_options {
-    const char *address; /* a host, or unix:/path */
+    const char *address; /* a host, or unix:/path, which gets mode 0660 whatever the umask */
     uint16_t port;       /* 0: any free one */
     struct store *store;
     const struct log *log; /* must outlive the service */

@@ -1,19 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Where emojify-cache keeps its entries: the face of a store, which a kind of
- * store fills in (store_file.h). The service knows no more of it than this.
+ * store fills in (store_file.h, store_redis.h). The service knows no more of it than this.
  *
  * An id is 1 to LIMIT_CACHE_FOREIGN_ID bytes of UTF-8, checked by the caller.
- * An entry without bytes stands for one that was taken down: it may be put, and
- * is then not found.
+ * Putting no bytes takes an entry down: it is not found any more, and whatever
+ * is put under its id afterwards is refused, whoever puts it and however close
+ * to the take-down. The mark stays until somebody removes it by hand; neither
+ * the entries' life nor a limit on their size applies to it.
  *
  * Any thread may call any function at any time between the store's own _new and
  * store_free. Errors, with the reason in why->text (for a gRPC status) and
  * why->detail (for the log):
- *   APP_NOT_FOUND  there is no such entry, or it is empty or too old
- *   APP_TOO_LARGE  no room: the disk is full, or the entry is over a limit
+ *   APP_NOT_FOUND    there is no such entry, or it is taken down or too old
+ *   APP_GONE         put: the entry was taken down
+ *   APP_TOO_LARGE    no room: the disk is full, or the entry is over a limit
  *   APP_NO_MEMORY
- *   APP_INTERNAL   the store is broken
+ *   APP_UNAVAILABLE  what keeps the entries is away, or does not serve for now
+ *   APP_INTERNAL     the store is broken
  */
 #ifndef CACHE_STORE_H
 #define CACHE_STORE_H
@@ -29,7 +33,10 @@ struct store_operations {
     /* The entry's bytes; *data is malloc'ed and the caller's, *len is not 0. */
     enum app_err (*get)(struct store *store, const char *id, size_t id_len, void **data,
                         size_t *len, struct err_buf *why);
-    /* Store or replace, at most LIMIT_RESULT_BYTES; a reader sees the old entry or the new. */
+    /*
+     * Store or replace, at most LIMIT_RESULT_BYTES; a reader sees the old entry
+     * or the new. No bytes: take down, which may be repeated.
+     */
     enum app_err (*put)(struct store *store, const char *id, size_t id_len, const void *data,
                         size_t len, struct err_buf *why);
     /* Whether get would find it; not finding it is no error here. */

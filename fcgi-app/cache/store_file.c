@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -25,6 +26,7 @@ enum {
     SWEEP_INTERVAL_S = 300,
     ASIDE_NAME_MAX = 80,
     ENTRY_MODE = 0640,
+    MARK_MODE = 0440, /* see store_is_mark */
     DIRECTORY_MODE = 0750,
 };
 
@@ -63,7 +65,7 @@ static enum app_err write_failed(struct err_buf *why, const char *what, int erro
     return err_set(why, APP_TOO_LARGE, "no room is left in the store");
 }
 
-/* Entries without bytes stand for what was taken down; what is no plain file is no entry. */
+/* An empty file is a mark, or has lost its bytes; what is no plain file is no entry. */
 static bool is_entry(const struct stat *status)
 {
     return S_ISREG(status->st_mode) && status->st_size > 0;
@@ -183,18 +185,19 @@ static enum app_err file_exists(struct store *store, const char *id, size_t id_l
 }
 
 /* Create a file aside; `name` has ASIDE_NAME_MAX bytes. */
-static enum app_err open_aside(struct store_file *self, char *name, int *fd, struct err_buf *why)
+static enum app_err open_aside(struct store_file *self, mode_t mode, char *name, int *fd,
+                               struct err_buf *why)
 {
     (void)snprintf(name, ASIDE_NAME_MAX, STORE_ASIDE_PREFIX "%d-%" PRIu64 "-%" PRId64,
                    (int)getpid(), atomic_fetch_add(&self->next_aside, 1), clock_now_ns());
-    *fd = openat(self->directory.fd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, ENTRY_MODE);
+    *fd = openat(self->directory.fd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
     return *fd < 0 ? write_failed(why, "create", errno) : APP_OK;
 }
 
-/* Write and close. */
+/* Write and close. A mark, which has no bytes, is synced. */
 static enum app_err fill_aside(int fd, const char *data, size_t len, struct err_buf *why)
 {
-    int error = 0;
+    int error = len == 0 && fsync(fd) != 0 ? errno : 0;
     while (len > 0 && !error) {
         ssize_t step = write(fd, data, len);
         if (step < 0) {
@@ -209,21 +212,23 @@ static enum app_err fill_aside(int fd, const char *data, size_t len, struct err_
     return error ? write_failed(why, "write", error) : APP_OK;
 }
 
-/* Give the file written aside its name. */
+/* Give the file written aside its name; only a mark may replace a mark. */
 static enum app_err rename_aside(struct store_file *self, const char *aside, const char *name,
                                  size_t len, struct err_buf *why)
 {
     struct store_directory *directory = &self->directory;
     struct stat old;
     enum app_err err = APP_OK;
-    pthread_mutex_lock(&directory->lock);
+    store_directory_lock(directory);
     bool replaces = fstatat(directory->fd, name, &old, AT_SYMLINK_NOFOLLOW) == 0;
-    if (renameat(directory->fd, aside, directory->fd, name) != 0)
+    if (replaces && len > 0 && store_is_mark(&old))
+        err = APP_GONE;
+    else if (renameat(directory->fd, aside, directory->fd, name) != 0)
         err = write_failed(why, "rename", errno);
     else
         directory->bytes += (int64_t)len - (replaces ? old.st_size : 0);
     bool over = directory->max_bytes > 0 && directory->bytes > directory->max_bytes;
-    pthread_mutex_unlock(&directory->lock);
+    store_directory_unlock(directory);
 
     if (over) {
         pthread_mutex_lock(&self->wake_lock);
@@ -245,7 +250,7 @@ static enum app_err file_put(struct store *store, const char *id, size_t id_len,
     int fd;
     enum app_err err = md5_hex(id, id_len, name);
     if (!err)
-        err = open_aside(self, aside, &fd, why);
+        err = open_aside(self, len > 0 ? ENTRY_MODE : MARK_MODE, aside, &fd, why);
     if (err)
         return err;
     err = fill_aside(fd, data, len, why);
@@ -253,6 +258,8 @@ static enum app_err file_put(struct store *store, const char *id, size_t id_len,
         err = rename_aside(self, aside, name, len, why);
     if (err)
         (void)unlinkat(self->directory.fd, aside, 0);
+    else if (len == 0 && fsync(self->directory.fd) != 0)
+        err = write_failed(why, "fsync", errno);
     return err;
 }
 
@@ -262,7 +269,7 @@ static enum app_err file_check(struct store *store, struct err_buf *why)
     struct store_file *self = self_of(store);
     char aside[ASIDE_NAME_MAX];
     int fd;
-    enum app_err err = open_aside(self, aside, &fd, why);
+    enum app_err err = open_aside(self, ENTRY_MODE, aside, &fd, why);
     if (err)
         return err;
     close(fd);
@@ -369,6 +376,11 @@ static enum app_err open_directory(struct store_file *self, const char *path, st
     struct err_buf reason = {.text = ""};
     if (file_check(&self->base, &reason))
         return err_set(why, APP_CONFIG, "%s: cannot be written: %s", path, reason.detail);
+    self->directory.has_flock =
+        flock(self->directory.fd, LOCK_SH) == 0 && flock(self->directory.fd, LOCK_UN) == 0;
+    if (!self->directory.has_flock)
+        log_warn(self->log, "No locks here, only one process may use this directory",
+                 LOG_FIELDS(LOG_STR("directory", path), LOG_STR("error", strerror(errno))));
     return APP_OK;
 }
 

@@ -12,6 +12,12 @@
  * empty (which is not found) or, on a file system that does not order data
  * before names, short. For a cache that is the better side of the bargain.
  *
+ * What was taken down is an empty file that nobody may write (mode 0440), so
+ * that it is no accident of a power cut or of another program; it is synced.
+ * Processes that share the directory do not overtake each other's take-downs as
+ * long as the file system has flock(2) for directories, which a store without it
+ * says at its start. chmod or rm lifts a take-down.
+ *
  * A thread of its own sweeps the directory every few minutes, and as soon as it
  * holds more than max_bytes: entries that are too old go, then the least
  * recently used until 90 % of max_bytes are left, then what crashed processes

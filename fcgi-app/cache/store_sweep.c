@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -45,6 +46,30 @@ struct scan {
     struct store_sweep_result result;
 };
 
+void store_directory_lock(struct store_directory *directory)
+{
+    pthread_mutex_lock(&directory->lock);
+    while (directory->has_flock && flock(directory->fd, LOCK_EX) != 0 && errno == EINTR)
+        ;
+}
+
+void store_directory_unlock(struct store_directory *directory)
+{
+    if (directory->has_flock)
+        (void)flock(directory->fd, LOCK_UN);
+    pthread_mutex_unlock(&directory->lock);
+}
+
+/*
+ * Empty alone is not enough: an entry whose bytes a power cut has swallowed is
+ * empty as well, and must not be refused for ever.
+ */
+bool store_is_mark(const struct stat *status)
+{
+    const mode_t writable = S_IWUSR | S_IWGRP | S_IWOTH;
+    return S_ISREG(status->st_mode) && status->st_size == 0 && !(status->st_mode & writable);
+}
+
 static int64_t now_ns(void)
 {
     struct timespec now;
@@ -72,7 +97,8 @@ static int64_t oldest_ns(const struct store_directory *directory)
 
 bool store_is_expired(const struct store_directory *directory, const struct stat *status)
 {
-    return directory->max_life_ms > 0 && store_stamp_written(status) <= oldest_ns(directory);
+    return directory->max_life_ms > 0 && store_stamp_written(status) <= oldest_ns(directory) &&
+           !store_is_mark(status);
 }
 
 int64_t store_remove(struct store_directory *directory, const char *name,
@@ -80,13 +106,14 @@ int64_t store_remove(struct store_directory *directory, const char *name,
 {
     struct stat status;
     int64_t removed = -1;
-    pthread_mutex_lock(&directory->lock);
+    store_directory_lock(directory);
     if (fstatat(directory->fd, name, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
-        stamp(&status) <= latest_ns && unlinkat(directory->fd, name, 0) == 0) {
+        stamp(&status) <= latest_ns && !store_is_mark(&status) &&
+        unlinkat(directory->fd, name, 0) == 0) {
         removed = status.st_size;
         directory->bytes -= removed;
     }
-    pthread_mutex_unlock(&directory->lock);
+    store_directory_unlock(directory);
     return removed;
 }
 
@@ -170,7 +197,9 @@ static enum app_err look_at_entry(struct scan *scan, const char *text,
     }
     scan->bytes += status.st_size;
     scan->result.entries++;
-    return directory->max_bytes > 0 ? add_candidate(&scan->candidates, &status, name) : APP_OK;
+    if (directory->max_bytes == 0 || store_is_mark(&status))
+        return APP_OK;
+    return add_candidate(&scan->candidates, &status, name);
 }
 
 static enum app_err scan_directory(struct scan *scan, struct err_buf *why)

@@ -20,12 +20,9 @@ struct store_directory {
     int64_t max_life_ms;   /* 0: for ever */
     int64_t max_bytes;     /* 0: no limit */
     _Atomic bool stopping; /* ends a sweep early */
-    /*
-     * Held while a name is given to another file or taken away, so that nothing
-     * new is removed in the place of something old; guards `bytes`.
-     */
-    pthread_mutex_t lock;
-    int64_t bytes; /* of all entries, as far as this process knows */
+    bool has_flock;        /* decided at the start */
+    pthread_mutex_t lock;  /* guards `bytes`; see store_directory_lock */
+    int64_t bytes;         /* of all entries, as far as this process knows */
 };
 
 struct store_sweep_result {
@@ -36,17 +33,29 @@ struct store_sweep_result {
 /* The prefix of names under which an entry is written aside. */
 #define STORE_ASIDE_PREFIX ".put-"
 
+/*
+ * Held, by one thread of all processes, while a name is given to another file or
+ * taken away, so that nothing new is removed in the place of something old, and
+ * nothing is put over what was just taken down.
+ */
+void store_directory_lock(struct store_directory *directory);
+void store_directory_unlock(struct store_directory *directory);
+
+/* Whether a file of this status marks an entry as taken down. */
+bool store_is_mark(const struct stat *status);
+
 /* An entry's age is counted from this, in nanoseconds since the epoch. */
 int64_t store_stamp_written(const struct stat *status);
 /* And its last use is this. */
 int64_t store_stamp_used(const struct stat *status);
 
-/* Whether an entry of this status is past its life. */
+/* Whether an entry of this status is past its life; a mark never is. */
 bool store_is_expired(const struct store_directory *directory, const struct stat *status);
 
 /*
  * Remove `name` if its stamp is not after `latest_ns`, that is, unless somebody
- * has replaced or used it since it was looked at. Returns its bytes, -1 when it stays.
+ * has replaced or used it since it was looked at; a mark is never removed.
+ * Returns its bytes, -1 when it stays.
  */
 int64_t store_remove(struct store_directory *directory, const char *name,
                      int64_t (*stamp)(const struct stat *), int64_t latest_ns);

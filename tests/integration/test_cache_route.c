@@ -7,6 +7,7 @@
 
 #include "lib/base/digest.h"
 #include "support/cmocka.h"
+#include "support/grpc_client.h"
 #include "support/scene.h"
 
 static int start(void **state)
@@ -163,6 +164,43 @@ static void an_empty_entry_is_not_found(void **state)
     http_reply_release(&reply);
 }
 
+/* As an administrator's program would, over gRPC. */
+static void take_down(const struct scene *scene, const char *key)
+{
+    char address[256];
+    char message[2 + MD5_HEX_LEN + 1];
+    struct grpc_client_answer answer = {0};
+    (void)snprintf(message, sizeof(message), "\x0a%c%s", MD5_HEX_LEN, key);
+    assert_true(stack_setting(&scene->stack, "cache", "BIND_ADDRESS", address, sizeof(address)));
+    struct grpc_client *client = grpc_client_new(&(struct grpc_client_options){address, false});
+    grpc_client_call(client, "/Cache/Put", message, 2 + MD5_HEX_LEN, &answer);
+    assert_int_equal(answer.status, 0);
+    grpc_client_answer_release(&answer);
+    grpc_client_free(&client);
+}
+
+static void a_picture_that_was_taken_down_is_gone_and_not_made_again(void **state)
+{
+    const struct scene *scene = *state;
+    char key[MD5_HEX_LEN + 1];
+    struct http_reply reply;
+    struct scene_url url = scene_url(scene, "/pictures/astronaut.png");
+    scene_emojify(scene, url.text, key);
+    take_down(scene, key);
+    get_id(scene, "GET", key, &reply);
+    assert_int_equal(reply.status, 404);
+    http_reply_release(&reply);
+    scene_post(scene, url.text, NULL, &reply);
+    assert_error(&reply, 410, "this picture was taken down\n");
+    http_reply_release(&reply);
+    scene_post(scene, url.text, SCENE_JSON, &reply);
+    assert_problem(&reply, 410, "gone");
+    http_reply_release(&reply);
+    get_id(scene, "GET", key, &reply);
+    assert_int_equal(reply.status, 404);
+    http_reply_release(&reply);
+}
+
 static void an_id_may_have_200_characters_and_no_more(void **state)
 {
     const struct scene *scene = *state;
@@ -238,6 +276,7 @@ int main(void)
         cmocka_unit_test(a_file_of_several_megabytes_comes_back_whole),
         cmocka_unit_test(what_is_not_stored_is_not_found),
         cmocka_unit_test(an_empty_entry_is_not_found),
+        cmocka_unit_test(a_picture_that_was_taken_down_is_gone_and_not_made_again),
         cmocka_unit_test(an_id_may_have_200_characters_and_no_more),
         cmocka_unit_test(ids_with_other_characters_are_not_found),
         cmocka_unit_test(paths_that_try_to_leave_the_cache_are_refused),

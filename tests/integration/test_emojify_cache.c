@@ -17,6 +17,7 @@
 
 #include "lib/base/clock.h"
 #include "support/grpc_client.h"
+#include "support/redis_server.h"
 #include "support/temp_dir.h"
 
 #define BYTES(text) (text), sizeof(text) - 1
@@ -32,6 +33,7 @@ struct fixture {
     pid_t pid; /* 0: not running */
     struct grpc_client *client;
     struct grpc_client_answer answer;
+    struct redis_server redis; /* of the tests that need one */
 };
 
 /* A port that was free a moment ago. */
@@ -121,20 +123,36 @@ static int tear_down(void **state)
         (void)kill(fixture->pid, SIGKILL);
         (void)waitpid(fixture->pid, NULL, 0);
     }
+    redis_server_kill(&fixture->redis);
     temp_dir_release(&fixture->dir);
     free(fixture);
     return 0;
 }
 
-static void assert_log_has(struct fixture *fixture, const char *text)
+static void read_log(struct fixture *fixture, char *content, size_t size)
 {
-    char content[20000] = "";
     int fd = open(fixture->log, O_RDONLY | O_CLOEXEC);
     assert_true(fd >= 0);
-    assert_true(read(fd, content, sizeof(content) - 1) >= 0);
+    ssize_t len = read(fd, content, size - 1);
+    assert_true(len >= 0);
+    content[len] = '\0';
     close(fd);
+}
+
+static void assert_log_has(struct fixture *fixture, const char *text)
+{
+    char content[20000];
+    read_log(fixture, content, sizeof(content));
     if (!strstr(content, text))
         fail_msg("no \"%s\" in the log:\n%s", text, content);
+}
+
+static void assert_log_lacks(struct fixture *fixture, const char *text)
+{
+    char content[20000];
+    read_log(fixture, content, sizeof(content));
+    if (strstr(content, text))
+        fail_msg("\"%s\" is in the log:\n%s", text, content);
 }
 
 static void it_serves_until_sigterm_and_keeps_its_entries(void **state)
@@ -194,10 +212,9 @@ static void a_store_that_cannot_be_made_is_named_and_fails(void **state)
     assert_log_has(fixture, "no/such: cannot be made");
 }
 
-static void the_health_page_is_served(void **state)
+/* GET /health; returns the status and the body, which is cut. */
+static int ask_health(const struct fixture *fixture, char body[100])
 {
-    struct fixture *fixture = *state;
-    start(fixture);
     struct sockaddr_in name = {.sin_family = AF_INET,
                                .sin_port = htons(fixture->health_port),
                                .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -215,8 +232,91 @@ static void the_health_page_is_served(void **state)
     for (ssize_t step; (step = read(fd, answer + len, sizeof(answer) - 1 - len)) > 0;)
         len += (size_t)step;
     close(fd);
-    assert_non_null(strstr(answer, " 200 "));
-    assert_string_equal(answer + len - 3, "OK\n");
+    const char *end = strstr(answer, "\r\n\r\n");
+    assert_non_null(end);
+    (void)snprintf(body, 100, "%.99s", end + 4);
+    return (int)strtol(strchr(answer, ' '), NULL, 10);
+}
+
+static void the_health_page_is_served(void **state)
+{
+    struct fixture *fixture = *state;
+    char body[100];
+    start(fixture);
+    assert_int_equal(ask_health(fixture, body), 200);
+    assert_string_equal(body, "OK\n");
+}
+
+/* --- With Redis ----------------------------------------------------------------- */
+
+static void set_up_redis(struct fixture *fixture)
+{
+    redis_server_init(&fixture->redis, &fixture->dir);
+    redis_server_start(&fixture->redis, NULL);
+    (void)snprintf(fixture->variables[3], 256, "CACHE_TYPE=redis");
+    (void)snprintf(fixture->variables[4], 256, "REDIS_URL=redis://127.0.0.1:%u/1",
+                   fixture->redis.port);
+}
+
+static void entries_and_take_downs_in_redis_survive_the_program(void **state)
+{
+    struct fixture *fixture = *state;
+    if (!redis_server_is_installed())
+        skip();
+    set_up_redis(fixture);
+    start(fixture);
+    assert_int_equal(call(fixture, "/Cache/Put", BYTES("\x0a\x03key\x12\x05world")), 0);
+    assert_int_equal(call(fixture, "/Cache/Put", BYTES("\x0a\x04gone")), 0);
+    assert_int_equal(kill(fixture->pid, SIGTERM), 0);
+    assert_int_equal(wait_for_exit(fixture), 0);
+    start(fixture);
+    assert_int_equal(call(fixture, "/Cache/Get", BYTES("\x0a\x03key")), 0);
+    assert_memory_equal(fixture->answer.message, "\x0a\x03key\x12\x05world", 12);
+    assert_int_equal(call(fixture, "/Cache/Put", BYTES("\x0a\x04gone\x12\x05world")), 9);
+    assert_int_equal(call(fixture, "/Cache/Get", BYTES("\x0a\x04gone")), 5);
+    assert_log_has(fixture, "REDIS_URL=***");
+}
+
+static void a_redis_that_is_away_is_named_and_used_when_it_is_back(void **state)
+{
+    struct fixture *fixture = *state;
+    char body[100];
+    if (!redis_server_is_installed())
+        skip();
+    set_up_redis(fixture);
+    start(fixture);
+    assert_int_equal(ask_health(fixture, body), 200);
+    redis_server_kill(&fixture->redis);
+    static const char *const methods[] = {"/Cache/Get", "/Cache/Put", "/Cache/Exists"};
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(call(fixture, methods[i], BYTES("\x0a\x03key\x12\x05world")), 14);
+        assert_string_equal(fixture->answer.words, "Redis cannot be reached");
+    }
+    assert_int_equal(call(fixture, "/Cache/Check", BYTES("")), 0);
+    assert_memory_equal(fixture->answer.message, "\x08\x02", 2);
+    assert_int_equal(ask_health(fixture, body), 503);
+    assert_string_equal(body, "Redis cannot be reached\n");
+
+    redis_server_start(&fixture->redis, NULL);
+    int64_t deadline = deadline_in_ms(2000);
+    while (call(fixture, "/Cache/Put", BYTES("\x0a\x03key\x12\x05world")) != 0) {
+        assert_true(clock_now_ns() < deadline);
+        usleep(20000);
+    }
+    assert_int_equal(ask_health(fixture, body), 200);
+    assert_log_has(fixture, "[WARN]  cache: Redis cannot be reached");
+    assert_log_has(fixture, "[INFO]  cache: Redis connected");
+}
+
+static void a_bad_redis_url_fails_without_its_password(void **state)
+{
+    struct fixture *fixture = *state;
+    (void)snprintf(fixture->variables[3], 256, "REDIS_URL=redis://me:sesame@host:port");
+    spawn_program(fixture);
+    assert_int_equal(wait_for_exit(fixture), 1);
+    assert_log_has(fixture, "REDIS_URL");
+    assert_log_has(fixture, "the port must be a number");
+    assert_log_lacks(fixture, "sesame");
 }
 
 int main(void)
@@ -229,6 +329,9 @@ int main(void)
         TEST(a_bad_setting_is_named_and_fails),
         TEST(a_store_that_cannot_be_made_is_named_and_fails),
         TEST(the_health_page_is_served),
+        TEST(entries_and_take_downs_in_redis_survive_the_program),
+        TEST(a_redis_that_is_away_is_named_and_used_when_it_is_back),
+        TEST(a_bad_redis_url_fails_without_its_password),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -32,7 +32,8 @@ enum {
     ID_MAX = 2000,
     METADATA_MAX = 24,
     METADATA_NAME_MAX = 64,
-    METADATA_VALUE_MAX = 600
+    METADATA_VALUE_MAX = 600,
+    REQUEST_KEPT = 256
 };
 
 static const char *const names[METHODS] = {"Get", "Put", "Exists", "Check"};
@@ -60,6 +61,8 @@ struct fake_cache {
         char value[METADATA_VALUE_MAX];
     } metadata[METADATA_MAX]; /* of the latest call */
     size_t metadata_count;
+    char request[REQUEST_KEPT]; /* the beginning of the latest call's */
+    size_t request_len;
 };
 
 enum call_state { CALL_AWAITED, CALL_READING, CALL_ANSWERING };
@@ -158,6 +161,20 @@ static void note_metadata(struct fake_cache *fake, const struct call *call)
     }
 }
 
+static void note_request(struct fake_cache *fake, const struct call *call)
+{
+    struct iovec *pieces = NULL;
+    size_t count = 0;
+    fake->request_len = 0;
+    if (!call->request || rpc_message_pieces(call->request, &pieces, &count))
+        return;
+    size_t len = grpc_byte_buffer_length(call->request);
+    const struct wire_span kept = {0, 0, len < REQUEST_KEPT ? len : REQUEST_KEPT};
+    wire_span_copy(pieces, count, &kept, fake->request);
+    fake->request_len = len;
+    free(pieces);
+}
+
 /* Wait as long as the answer says; a stop cuts it short. Caller holds the lock. */
 static void delay(struct fake_cache *fake, unsigned delay_ms)
 {
@@ -175,6 +192,7 @@ static struct fake_cache_answer next_answer(struct fake_cache *fake, const struc
     struct fake_cache_answer answer = {.ending = FAKE_CACHE_ECHO};
     pthread_mutex_lock(&fake->lock);
     note_metadata(fake, call);
+    note_request(fake, call);
     if (method >= 0) {
         struct script *script = &fake->scripts[method];
         script->calls++;
@@ -291,7 +309,6 @@ static grpc_server *create_server(void)
     grpc_arg args[] = {
         rpc_arg_int(GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, -1),
         rpc_arg_int(GRPC_ARG_ALLOW_REUSEPORT, 0),
-        rpc_arg_int(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1),
     };
     const grpc_channel_args all = {sizeof(args) / sizeof(args[0]), args};
     return grpc_server_create(&all, NULL);
@@ -386,6 +403,16 @@ unsigned fake_cache_calls(struct fake_cache *fake, const char *method)
     unsigned calls = fake->scripts[method_of(method)].calls;
     pthread_mutex_unlock(&fake->lock);
     return calls;
+}
+
+size_t fake_cache_request(struct fake_cache *fake, void *out, size_t size)
+{
+    pthread_mutex_lock(&fake->lock);
+    size_t len = fake->request_len;
+    size_t kept = len < REQUEST_KEPT ? len : REQUEST_KEPT;
+    memcpy(out, fake->request, kept < size ? kept : size);
+    pthread_mutex_unlock(&fake->lock);
+    return len;
 }
 
 void fake_cache_metadata(struct fake_cache *fake, const char *name, char *out, size_t size)

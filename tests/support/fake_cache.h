@@ -52,5 +52,7 @@ void fake_cache_script(struct fake_cache *fake, const char *method,
 unsigned fake_cache_calls(struct fake_cache *fake, const char *method);
 /* A metadata value of the latest call, "" when it had none; cut to the room in `out`. */
 void fake_cache_metadata(struct fake_cache *fake, const char *name, char *out, size_t size);
+/* The latest call's message, cut to the room in `out`. Returns its length. */
+size_t fake_cache_request(struct fake_cache *fake, void *out, size_t size);
 
 #endif

@@ -179,6 +179,8 @@ static enum app_err judge(enum cache_method method, const struct reply *reply, s
     err_detail(why, "%s: gRPC status %d: %.*s", method_titles[method], (int)reply->status,
                (int)GRPC_SLICE_LENGTH(reply->words),
                (const char *)GRPC_SLICE_START_PTR(reply->words));
+    if (reply->status == GRPC_STATUS_FAILED_PRECONDITION && method == CACHE_PUT)
+        return err_set(why, APP_GONE, "%s", app_strerror(APP_GONE));
     if (reply->status == GRPC_STATUS_DEADLINE_EXCEEDED)
         return err_set(why, APP_UPSTREAM_TIMEOUT, "the cache took too long");
     return err_set(why, APP_UPSTREAM_FAILED, "the cache failed");
@@ -269,14 +271,12 @@ void cache_item_release(struct cache_item *item)
     *item = (struct cache_item){0};
 }
 
-enum app_err cache_put(struct cache_caller *caller, const struct cache_call *call, const char *id,
-                       const void *data, size_t len, struct err_buf *why)
+static enum app_err put_item(struct cache_caller *caller, const struct cache_call *call,
+                             const char *id, const void *data, size_t len, struct err_buf *why)
 {
     enum app_err err = check_id(id, why);
     if (err)
         return err;
-    if (len > LIMIT_RESULT_BYTES)
-        return err_set(why, APP_TOO_LARGE, "the picture is too large for the cache");
 
     /* Copied: after a deadline the transport may still hold what it was given. */
     size_t id_len = strlen(id);
@@ -301,6 +301,24 @@ enum app_err cache_put(struct cache_caller *caller, const struct cache_call *cal
     free(pieces);
     grpc_byte_buffer_destroy(message);
     return err == APP_BAD_REQUEST ? malformed(CACHE_PUT, why) : err;
+}
+
+enum app_err cache_put(struct cache_caller *caller, const struct cache_call *call, const char *id,
+                       const void *data, size_t len, struct err_buf *why)
+{
+    if (len > LIMIT_RESULT_BYTES)
+        return err_set(why, APP_TOO_LARGE, "the picture is too large for the cache");
+    if (len == 0)
+        return err_set(why, APP_BAD_REQUEST, "the picture has no bytes");
+    return put_item(caller, call, id, data, len, why);
+}
+
+enum app_err cache_take_down(struct cache_caller *caller, const struct cache_call *call,
+                             const char *id, struct err_buf *why)
+{
+    enum app_err err = put_item(caller, call, id, NULL, 0, why);
+    /* A cache that refuses an item without bytes has not taken anything down. */
+    return err == APP_GONE ? err_set(why, APP_UPSTREAM_FAILED, "the cache failed") : err;
 }
 
 /*

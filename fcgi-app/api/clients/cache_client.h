@@ -78,9 +78,21 @@ enum app_err cache_get(struct cache_caller *caller, const struct cache_call *cal
 /* Safe on a zeroed item and to call twice. */
 void cache_item_release(struct cache_item *item);
 
-/* Store `len` bytes, which are copied. APP_TOO_LARGE: more than LIMIT_RESULT_BYTES. */
+/*
+ * Store `len` bytes, which are copied. APP_TOO_LARGE: more than LIMIT_RESULT_BYTES;
+ * APP_BAD_REQUEST: none, since a cache would take that for cache_take_down.
+ * APP_GONE: the picture was taken down, and the cache refuses it.
+ */
 enum app_err cache_put(struct cache_caller *caller, const struct cache_call *call, const char *id,
                        const void *data, size_t len, struct err_buf *why)
+    __attribute__((warn_unused_result));
+
+/*
+ * Have the picture not found any more, by putting one without bytes, whether it
+ * is there or not. Our cache also refuses to store it again, others may not.
+ */
+enum app_err cache_take_down(struct cache_caller *caller, const struct cache_call *call,
+                             const char *id, struct err_buf *why)
     __attribute__((warn_unused_result));
 
 enum app_err cache_exists(struct cache_caller *caller, const struct cache_call *call,

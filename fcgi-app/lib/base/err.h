@@ -30,6 +30,7 @@
     X(FORBIDDEN, 403, "forbidden", "not allowed")                                                  \
     X(NOT_FOUND, 404, "not-found", "not found")                                                    \
     X(METHOD_NOT_ALLOWED, 405, "method-not-allowed", "method not allowed")                         \
+    X(GONE, 410, "gone", "this picture was taken down")                                            \
     X(TOO_LARGE, 413, "too-large", "too large")                                                    \
     X(URI_TOO_LONG, 414, "uri-too-long", "the request's path is too long")                         \
     X(NOT_A_PICTURE, 415, "not-a-picture", "not a picture of a kind that is taken here")           \

@@ -32,6 +32,7 @@
 /* emojify-cache has other users than the api, with ids of their own. */
 #define LIMIT_CACHE_FOREIGN_ID 1024
 #define LIMIT_CACHE_ANSWERS    (256 * 1024 * 1024) /* all data being sent at one time */
+#define LIMIT_REDIS_REPLY      (LIMIT_RESULT_BYTES + 1024)
 
 /* The small HTTP server: parts of a form, and an answer of ours. */
 #define LIMIT_HTTPD_FIELDS 16

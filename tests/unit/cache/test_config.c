@@ -50,6 +50,7 @@ static void the_defaults_are_the_documented_ones(void **state)
     assert_int_equal(config.health_bind_port, 9091);
     assert_int_equal(config.cache_type, CACHE_TYPE_FILE);
     assert_string_equal(config.file_location, "/var/lib/emojify-cache");
+    assert_string_equal(config.redis_url, "redis://127.0.0.1:6379/0");
     assert_int_equal(config.max_life, INT64_C(720) * 3600 * 1000);
     assert_int_equal(config.max_bytes, 1 << 30);
     assert_int_equal(config.log_level, LOG_INFO);
@@ -86,6 +87,19 @@ static void addresses_are_hosts_or_sockets(void **state)
     assert_refuses("BIND_ADDRESS", "10.0.0.1,10.0.0.2");
 }
 
+static void a_redis_may_be_chosen_by_its_url(void **state)
+{
+    (void)state;
+    struct cache_config config;
+    assert_int_equal(load("CACHE_TYPE", "redis", &config), APP_OK);
+    assert_int_equal(config.cache_type, CACHE_TYPE_REDIS);
+    release(&config);
+    assert_takes("REDIS_URL", "redis://:secret@10.0.0.1:6380/2");
+    assert_takes("REDIS_URL", "unix:///run/redis.sock?db=1");
+    assert_refuses("REDIS_URL", "10.0.0.1:6380");
+    assert_refuses("REDIS_URL", "rediss://10.0.0.1");
+}
+
 static void values_out_of_their_range_are_refused(void **state)
 {
     (void)state;
@@ -107,6 +121,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_defaults_are_the_documented_ones),
         cmocka_unit_test(addresses_are_hosts_or_sockets),
+        cmocka_unit_test(a_redis_may_be_chosen_by_its_url),
         cmocka_unit_test(values_out_of_their_range_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

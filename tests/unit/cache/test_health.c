@@ -53,6 +53,7 @@ static void a_broken_store_is_unavailable_and_says_why(void **state)
 {
     (void)state;
     assert_answers("GET", "/health", APP_INTERNAL, 503, "the store cannot be used\n");
+    assert_answers("GET", "/health", APP_UNAVAILABLE, 503, "the store cannot be used\n");
 }
 
 static void other_paths_and_methods_are_refused(void **state)

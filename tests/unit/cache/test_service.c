@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -24,8 +25,10 @@ enum {
     GRPC_INVALID_ARGUMENT = 3,
     GRPC_NOT_FOUND = 5,
     GRPC_RESOURCE_EXHAUSTED = 8,
+    GRPC_FAILED_PRECONDITION = 9,
     GRPC_UNIMPLEMENTED = 12,
     GRPC_INTERNAL = 13,
+    GRPC_UNAVAILABLE = 14,
 };
 
 #define BYTES(text) (text), sizeof(text) - 1
@@ -216,9 +219,14 @@ static void an_entry_put_without_data_is_taken_down(void **state)
 {
     struct fixture *fixture = *state;
     assert_int_equal(call(fixture, "/Cache/Put", BYTES("\x0a\x03key\x12\x01x")), GRPC_OK);
-    assert_int_equal(call(fixture, "/Cache/Put", BYTES("\x0a\x03key")), GRPC_OK);
+    assert_answers(fixture, "/Cache/Put", BYTES("\x0a\x03key"), BYTES("\x0a\x03key"));
     assert_int_equal(call(fixture, "/Cache/Get", BYTES("\x0a\x03key")), GRPC_NOT_FOUND);
     assert_answers(fixture, "/Cache/Exists", BYTES("\x0a\x03key"), BYTES(""));
+    assert_int_equal(call(fixture, "/Cache/Put", BYTES("\x0a\x03key\x12\x01x")),
+                     GRPC_FAILED_PRECONDITION);
+    assert_string_equal(fixture->answer.words, "this picture was taken down");
+    assert_int_equal(call(fixture, "/Cache/Get", BYTES("\x0a\x03key")), GRPC_NOT_FOUND);
+    assert_answers(fixture, "/Cache/Put", BYTES("\x0a\x03key"), BYTES("\x0a\x03key"));
 }
 
 static const char *const check_methods[] = {"/Cache/Check", "/grpc.health.v1.Health/Check"};
@@ -251,10 +259,9 @@ static void the_stores_errors_become_statuses_without_its_details(void **state)
         enum app_err err;
         int status;
     } cases[] = {
-        {APP_NOT_FOUND, GRPC_NOT_FOUND},
-        {APP_TOO_LARGE, GRPC_RESOURCE_EXHAUSTED},
-        {APP_NO_MEMORY, GRPC_RESOURCE_EXHAUSTED},
-        {APP_INTERNAL, GRPC_INTERNAL},
+        {APP_NOT_FOUND, GRPC_NOT_FOUND},          {APP_GONE, GRPC_FAILED_PRECONDITION},
+        {APP_TOO_LARGE, GRPC_RESOURCE_EXHAUSTED}, {APP_NO_MEMORY, GRPC_RESOURCE_EXHAUSTED},
+        {APP_UNAVAILABLE, GRPC_UNAVAILABLE},      {APP_INTERNAL, GRPC_INTERNAL},
     };
     static const char *const methods[] = {"/Cache/Get", "/Cache/Put", "/Cache/Exists"};
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -358,6 +365,24 @@ static void an_address_that_is_taken_is_refused(void **state)
     /* What is left of a socket is no obstacle. */
     assert_int_equal(start_at(fixture, address, 0, fixture->store, &other), APP_OK);
     service_stop(&other, 5000);
+}
+
+static void a_socket_is_for_its_user_and_group_whatever_the_umask(void **state)
+{
+    struct fixture *fixture = *state;
+    static const mode_t umasks[] = {0, 022, 077};
+    char address[128];
+    (void)snprintf(address, sizeof(address), "unix:%s/socket", fixture->dir.path);
+    for (size_t i = 0; i < 3; i++) {
+        struct service *other = NULL;
+        struct stat status;
+        mode_t before = umask(umasks[i]);
+        assert_int_equal(start_at(fixture, address, 0, fixture->store, &other), APP_OK);
+        assert_int_equal(umask(before), umasks[i]);
+        assert_int_equal(stat(address + strlen("unix:"), &status), 0);
+        assert_int_equal(status.st_mode & 07777, 0660);
+        service_stop(&other, 5000);
+    }
 }
 
 static void the_service_can_be_stopped_and_started_again_at_its_port(void **state)
@@ -475,6 +500,7 @@ int main(void)
         TEST(unknown_methods_are_unimplemented_however_many_come),
         TEST(compressed_messages_are_refused),
         TEST(an_address_that_is_taken_is_refused),
+        TEST(a_socket_is_for_its_user_and_group_whatever_the_umask),
         TEST(the_service_can_be_stopped_and_started_again_at_its_port),
         TEST_SCRIPTED(a_stop_lets_calls_in_hand_end),
         TEST_SCRIPTED(a_stop_cancels_what_does_not_end_in_time),

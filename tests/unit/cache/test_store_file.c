@@ -178,13 +178,55 @@ static void a_put_replaces_what_was_there(void **state)
     assert_int_equal(temp_dir_count(&fixture->dir), 1);
 }
 
-static void an_entry_without_bytes_is_not_found(void **state)
+static void what_was_taken_down_is_not_found_and_not_taken_again(void **state)
 {
     struct fixture *fixture = *state;
     assert_int_equal(put(fixture, "key", "bytes", 5), APP_OK);
     assert_int_equal(put(fixture, "key", NULL, 0), APP_OK);
     assert_lacks(fixture, "key");
-    assert_true(has_file(fixture, "key"));
+    assert_int_equal(put(fixture, "key", "bytes", 5), APP_GONE);
+    assert_int_equal(put(fixture, "never there", NULL, 0), APP_OK);
+    assert_int_equal(put(fixture, "never there", "bytes", 5), APP_GONE);
+    assert_int_equal(put(fixture, "key", NULL, 0), APP_OK); /* again */
+    assert_int_equal(put(fixture, "key2", "bytes", 5), APP_OK);
+    assert_lacks(fixture, "key");
+    assert_int_equal(temp_dir_count(&fixture->dir), 3);
+}
+
+static void a_mark_outlives_the_store_its_life_and_its_limits(void **state)
+{
+    struct fixture *fixture = *state;
+    char data[200] = "";
+    assert_int_equal(put(fixture, "mark", NULL, 0), APP_OK);
+    assert_int_equal(put(fixture, "entry", data, 100), APP_OK);
+    set_times(fixture, "mark", 100000, 100000);
+    open_store(fixture, 60000, 150);
+    assert_int_equal(put(fixture, "other", data, 100), APP_OK); /* too much: one must go */
+    wait_until_gone(fixture, "entry");
+    assert_int_equal(put(fixture, "mark", data, 100), APP_GONE);
+    assert_lacks(fixture, "mark"); /* which is not the way in which an old entry is */
+    assert_true(has_file(fixture, "mark"));
+}
+
+static void an_empty_file_that_can_be_written_is_no_mark(void **state)
+{
+    struct fixture *fixture = *state;
+    char name[MD5_HEX_LEN + 1];
+    temp_dir_write(&fixture->dir, name_of("key", name), "", 0);
+    assert_lacks(fixture, "key");
+    assert_int_equal(put(fixture, "key", "bytes", 5), APP_OK);
+    assert_holds(fixture, "key", "bytes", 5);
+}
+
+static void removing_the_mark_lifts_a_take_down(void **state)
+{
+    struct fixture *fixture = *state;
+    char name[MD5_HEX_LEN + 1];
+    char path[PATH_MAX];
+    assert_int_equal(put(fixture, "key", NULL, 0), APP_OK);
+    temp_dir_path(&fixture->dir, name_of("key", name), path);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(put(fixture, "key", "bytes", 5), APP_OK);
 }
 
 static void entries_survive_the_store(void **state)
@@ -467,6 +509,70 @@ static void threads_that_put_one_id_never_show_half_an_entry(void **state)
     assert_int_equal(temp_dir_count(&fixture->dir), 1);
 }
 
+struct take_down_race {
+    struct store *store;
+    _Atomic bool down; /* set once the take-down has been answered */
+    _Atomic bool stop;
+    _Atomic unsigned refused;
+    _Atomic(const char *) complaint;
+};
+
+static void *put_until_stopped(void *argument)
+{
+    struct take_down_race *race = argument;
+    struct err_buf why = {.text = ""};
+    while (!race->stop) {
+        bool down = race->down;
+        enum app_err err = store_put(race->store, "shared", 6, "bytes", 5, &why);
+        if (err == APP_GONE)
+            race->refused++;
+        else if (err || down)
+            race->complaint = err ? "put failed" : "put went well after the take-down";
+    }
+    return NULL;
+}
+
+/* Two stores, as of two processes, on one directory; one sweeps all the time. */
+static void no_put_of_any_store_wins_over_a_take_down(void **state)
+{
+    struct fixture *fixture = *state;
+    struct store *other = NULL;
+    struct err_buf why = {.text = ""};
+    const struct store_file_options options = {fixture->dir.path, 1, 5, &fixture->log};
+    assert_int_equal(store_file_new(&options, &other, &why), APP_OK);
+    for (int round = 0; round < 20; round++) {
+        struct take_down_race races[4] = {{.store = fixture->store},
+                                          {.store = fixture->store},
+                                          {.store = other},
+                                          {.store = other}};
+        pthread_t threads[4];
+        for (int i = 0; i < 4; i++)
+            assert_int_equal(pthread_create(&threads[i], NULL, put_until_stopped, &races[i]), 0);
+        usleep(5000);
+        assert_int_equal(store_put(other, "too much", 8, "bytes", 5, &why), APP_OK);
+        assert_int_equal(store_put(round % 2 ? other : fixture->store, "shared", 6, NULL, 0, &why),
+                         APP_OK);
+        for (int i = 0; i < 4; i++)
+            races[i].down = true;
+        for (int i = 0; i < 4; i++) {
+            while (races[i].refused < 3 && !races[i].complaint)
+                usleep(1000);
+            races[i].stop = true;
+            pthread_join(threads[i], NULL);
+        }
+        for (int i = 0; i < 4; i++) {
+            if (races[i].complaint)
+                fail_msg("%s", races[i].complaint);
+        }
+        assert_lacks(fixture, "shared");
+        char name[MD5_HEX_LEN + 1];
+        char path[PATH_MAX];
+        temp_dir_path(&fixture->dir, name_of("shared", name), path);
+        assert_int_equal(unlink(path), 0);
+    }
+    store_free(&other);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -475,7 +581,10 @@ int main(void)
         TEST(a_file_is_named_by_the_md5_of_the_id_and_holds_the_bytes_only),
         TEST(a_file_that_somebody_else_put_there_is_served),
         TEST(a_put_replaces_what_was_there),
-        TEST(an_entry_without_bytes_is_not_found),
+        TEST(what_was_taken_down_is_not_found_and_not_taken_again),
+        TEST(a_mark_outlives_the_store_its_life_and_its_limits),
+        TEST(an_empty_file_that_can_be_written_is_no_mark),
+        TEST(removing_the_mark_lifts_a_take_down),
         TEST(entries_survive_the_store),
         TEST(the_largest_entry_is_taken_and_a_larger_file_is_refused),
         TEST(what_is_no_plain_file_is_not_found),
@@ -492,6 +601,7 @@ int main(void)
         TEST(check_says_when_the_directory_is_gone),
         TEST(a_missing_directory_is_made_and_an_impossible_one_is_refused),
         TEST(threads_that_put_one_id_never_show_half_an_entry),
+        TEST(no_put_of_any_store_wins_over_a_take_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -209,11 +209,42 @@ static void data_up_to_the_limit_can_be_put(void **state)
     char *data = calloc(1, LIMIT_RESULT_BYTES + 1);
     assert_non_null(data);
     assert_int_equal(put(fixture, data, LIMIT_RESULT_BYTES), APP_OK);
-    assert_int_equal(put(fixture, NULL, 0), APP_OK);
+    assert_int_equal(put(fixture, data, 1), APP_OK);
     assert_int_equal(fake_cache_calls(fixture->fake, "Put"), 2);
     assert_int_equal(put(fixture, data, LIMIT_RESULT_BYTES + 1), APP_TOO_LARGE);
+    assert_int_equal(put(fixture, data, 0), APP_BAD_REQUEST);
     assert_int_equal(fake_cache_calls(fixture->fake, "Put"), 2);
     free(data);
+}
+
+static enum app_err take_down(struct fixture *fixture, const char *id)
+{
+    struct cache_call call = call_within(PATIENCE_MS);
+    struct err_buf why = {.text = ""};
+    return cache_take_down(fixture->caller, &call, id, &why);
+}
+
+static void a_take_down_is_a_put_without_data(void **state)
+{
+    struct fixture *fixture = *state;
+    char request[64];
+    assert_int_equal(take_down(fixture, "key"), APP_OK);
+    assert_int_equal(fake_cache_calls(fixture->fake, "Put"), 1);
+    assert_int_equal(fake_cache_request(fixture->fake, request, sizeof(request)), 5);
+    assert_memory_equal(request, "\x0a\x03key", 5);
+    assert_int_equal(take_down(fixture, ""), APP_BAD_REQUEST);
+    assert_int_equal(take_down(fixture, "\xff"), APP_BAD_REQUEST);
+    assert_int_equal(fake_cache_calls(fixture->fake, "Put"), 1);
+}
+
+static void a_take_down_that_is_refused_is_a_failure(void **state)
+{
+    struct fixture *fixture = *state;
+    for (int status = 1; status <= 16; status++) {
+        script_one(fixture, "Put", (struct fake_cache_answer){.status = status});
+        assert_int_equal(take_down(fixture, "key"),
+                         status == 4 ? APP_UPSTREAM_TIMEOUT : APP_UPSTREAM_FAILED);
+    }
 }
 
 static void a_put_answered_with_another_id_went_well(void **state)
@@ -322,7 +353,7 @@ static void grpc_statuses_become_our_errors(void **state)
                                                 : APP_UPSTREAM_FAILED);
         if (status != 4) {
             script_one(fixture, "Put", (struct fake_cache_answer){.status = status});
-            assert_int_equal(put(fixture, "x", 1), APP_UPSTREAM_FAILED);
+            assert_int_equal(put(fixture, "x", 1), status == 9 ? APP_GONE : APP_UPSTREAM_FAILED);
         }
     }
 }
@@ -698,6 +729,8 @@ int main(int argc, char **argv)
         TEST(what_is_not_there_is_not_found),
         TEST(an_item_without_data_is_not_found),
         TEST(data_up_to_the_limit_can_be_put),
+        TEST(a_take_down_is_a_put_without_data),
+        TEST(a_take_down_that_is_refused_is_a_failure),
         TEST(a_put_answered_with_another_id_went_well),
         TEST(exists_tells_yes_from_no),
         TEST(check_brings_the_serving_status),
