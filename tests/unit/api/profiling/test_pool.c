@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -56,6 +57,7 @@ static pid_t start_sibling(void)
     pid_t pid = fork();
     if (pid == 0) {
         struct pool *pool;
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* also when the test fails */
         if (start(&pool) == APP_OK && write(ready[1], "x", 1) == 1)
             for (;;)
                 pause();
