@@ -15,6 +15,10 @@ struct api_config {
     const char *api_path; /* begins and ends with '/' */
     const char *cache_address;
     int64_t cache_timeout_ms;
+    const char *cache_tls_ca;
+    const char *cache_tls_cert;
+    const char *cache_tls_key;
+    const char *cache_tls_identity;
     const char *facebox;
     const char *facebox_user;
     const char *facebox_pass;
