@@ -21,11 +21,13 @@ MAKEFLAGS += --no-print-directory -r
 # What building and running needs; README.md says what each is for.
 DEPS := gcc g++ libc6-dev pkg-config \
 	libfcgi-dev libprotobuf-c-dev protobuf-c-compiler libprotobuf-dev libgrpc-dev \
-	libcurl4-openssl-dev libssl-dev libjansson-dev libvips-dev libmicrohttpd-dev libhiredis-dev \
-	libdlib-dev \
-	libblas-dev liblapack-dev fonts-noto-color-emoji lighttpd curl
+	libcurl4-openssl-dev libssl-dev libjansson-dev libcjose-dev libvips-dev libmicrohttpd-dev \
+	libhiredis-dev libdlib-dev \
+	libblas-dev liblapack-dev libgoogle-perftools-dev libdw-dev zlib1g-dev \
+	fonts-noto-color-emoji lighttpd curl
 # What only the tests need, and what only `make check` needs.
-DEPS_TEST  := libcmocka-dev redis-server
+# The last three are clients that read our profiles; tests without them, or Redis, say that they were skipped.
+DEPS_TEST  := libcmocka-dev redis-server golang-go protobuf-compiler google-perftools
 DEPS_CHECK := clang-format-14 clang-tidy-14
 
 # $(call install,packages): installs those that are missing, silent when none is.
@@ -41,7 +43,7 @@ install = @missing=$$(for p in $(1); do \
 # --- Flags ---------------------------------------------------------------------
 
 # Library headers come in as system headers, so that our warnings are ours only.
-PACKAGES := fcgi libprotobuf-c libcurl libcrypto jansson vips libmicrohttpd
+PACKAGES := fcgi libprotobuf-c libcurl libcrypto jansson cjose vips libmicrohttpd libdw zlib
 PKG_CFLAGS := $(patsubst -I%,-isystem %,$(shell pkg-config --cflags $(PACKAGES) 2>/dev/null))
 
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wcast-qual -Wwrite-strings -Wpointer-arith \
@@ -53,7 +55,10 @@ endif
 
 CPPFLAGS := -D_GNU_SOURCE -DAPP_VERSION='"$(VERSION)"' -Ifcgi-app -Itests -I$(BUILD)/generated $(PKG_CFLAGS)
 # Frame pointers and unwind tables stay, so that a profile's stacks are right.
-COMMON := -g -fno-common -fno-omit-frame-pointer -fPIE -pthread
+# So do the frames of functions that end in a call, and a function stays in one
+# piece: a sample's route is found by the function that a frame lies in.
+COMMON := -g -fno-common -fno-omit-frame-pointer -fno-optimize-sibling-calls \
+	-fno-reorder-blocks-and-partition -fPIE -pthread
 LDFLAGS := -pie -pthread -Wl,--as-needed -Wl,-z,relro,-z,now -Wl,-z,noexecstack
 
 ifeq ($(VARIANT),release)
@@ -71,9 +76,14 @@ endif
 CFLAGS   := -std=gnu11 $(COMMON) $(WARNINGS) $(WARNINGS_C)
 CXXFLAGS := -std=gnu++17 $(COMMON) $(WARNINGS)
 
-LIBS := -lfcgi -lprotobuf-c -lgrpc -lgpr -lcurl -lcrypto -ljansson -lmicrohttpd -lhiredis \
-	$(shell pkg-config --libs vips 2>/dev/null) -lm
+LIBS := -lfcgi -lprotobuf-c -lgrpc -lgpr -lcurl -lcjose -lcrypto -ljansson -lmicrohttpd -lhiredis \
+	$(shell pkg-config --libs vips 2>/dev/null) -ldw -lz -lstdc++ -lm
+LIBS_api := -lprofiler
 LIBS_facebox := -ldlib -lblas -llapack
+# The sanitizers bring their own allocator.
+ifeq ($(VARIANT),release)
+LIBS_api += -ltcmalloc
+endif
 
 # --- Sources -------------------------------------------------------------------
 
@@ -142,6 +152,14 @@ $(BUILD)/emojify-$(1): $(BUILD)/fcgi-app/$(1)/main.o $(BUILD)/$(1).a $(BUILD)/li
 endef
 $(foreach program,$(PROGRAMS),$(eval $(call program_rules,$(program))))
 
+# Files in a room's page/ are part of the program: x.js there is, in C,
+# _binary_x_js_start to _binary_x_js_end.
+PAGES := $(wildcard fcgi-app/api/*/page/*)
+$(BUILD)/api.a: $(PAGES:%=$(BUILD)/%.o)
+$(PAGES:%=$(BUILD)/%.o): $(BUILD)/%.o: %
+	$(call say,EMBED,$<)
+	$(Q)mkdir -p $(@D) && cd $(<D) && $(LD) -r -b binary -z noexecstack -o $(abspath $@) $(<F)
+
 $(BUILD)/lib.a: $(call archive_of,lib)
 $(BUILD)/proto.a: $(PROTO_OBJECTS)
 $(BUILD)/support.a: $(SUPPORT_OBJECTS)
@@ -192,7 +210,7 @@ define unit_test_rule
 $(1): $(1).o $(BUILD)/support.a $(call test_archive,$(word 5,$(subst /, ,$(1)))) $(BUILD)/lib.a $(BUILD)/proto.a
 	$$(call say,LINK,$$@)
 	$$(Q)$$(if $$(findstring /facebox/,$$@),$$(CXX),$$(CC)) $$(LDFLAGS) -o $$@ $$^ -lcmocka \
-		$$(if $$(findstring /facebox/,$$@),$$(LIBS_facebox)) $$(LIBS)
+		$$(LIBS_$(word 5,$(subst /, ,$(1)))) $$(LIBS)
 endef
 $(foreach test,$(UNIT_TESTS),$(eval $(call unit_test_rule,$(test))))
 

@@ -10,11 +10,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "api/auth/admin_guard.h"
+#include "api/auth/authn.h"
 #include "api/clients/cache_client.h"
 #include "api/clients/face_client.h"
 #include "api/config.h"
 #include "api/health.h"
 #include "api/image/artwork.h"
+#include "api/profiling/profiling.h"
 #include "lib/base/err.h"
 #include "lib/base/log.h"
 #include "lib/fcgi/request.h"
@@ -22,6 +25,8 @@
 #include "lib/http/router.h"
 #include "lib/net/address_guard.h"
 #include "lib/net/http_client.h"
+
+enum { APP_MAX_ROUTES = 64 };
 
 /* The process. Filled by main in the order of the members, then read-only but for the last two. */
 struct app {
@@ -31,7 +36,11 @@ struct app {
     struct address_guard *guard;
     struct cache_client *cache;
     struct face_client faces;
-    struct health health; /* has a lock of its own */
+    struct authn *authn;         /* NULL: requests need no token */
+    struct profiling *profiling; /* NULL: PROFILE is off, and its routes do not exist */
+    struct sampler_route route_functions[APP_MAX_ROUTES]; /* for the profiles' route label */
+    struct admin_guard admin_guard;                       /* counts with an atomic of its own */
+    struct health health;                                 /* has a lock of its own */
     atomic_bool stopping; /* SIGTERM was taken: /health/ready says so */
 };
 

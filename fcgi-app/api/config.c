@@ -6,6 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "api/auth/admin_guard.h"
+#include "lib/http/cors.h"
 #include "lib/net/address_guard.h"
 #include "lib/rpc/tls.h"
 
@@ -35,11 +37,51 @@ static enum app_err check_base_url(const char *value, struct err_buf *why)
     return APP_OK;
 }
 
+static enum app_err check_optional_url(const char *value, struct err_buf *why)
+{
+    return *value ? check_base_url(value, why) : APP_OK;
+}
+
+static enum app_err check_run_dir(const char *value, struct err_buf *why)
+{
+    return value[0] == '/' ? APP_OK : err_set(why, APP_CONFIG, "must be an absolute path");
+}
+
+static enum app_err check_profile_token(const char *value, struct err_buf *why)
+{
+    if (value[0] != '\0' && strlen(value) < ADMIN_TOKEN_MIN)
+        return err_set(why, APP_CONFIG, "must have at least %d characters", ADMIN_TOKEN_MIN);
+    return APP_OK;
+}
+
+/* What no row can say alone. */
+static enum app_err check_all(const void *checked, struct err_buf *why)
+{
+    const struct api_config *config = checked;
+    if (config->profile && config->profile_auth == 0 && config->profile_token[0] == '\0')
+        return err_set(why, APP_CONFIG,
+                       "PROFILE=on needs PROFILE_TOKEN, or PROFILE_AUTH=none when the web server "
+                       "guards /debug/ and /pprof/");
+    return APP_OK;
+}
+
 #define MEMBER(name) offsetof(struct api_config, name)
 
 static const struct config_entry entries[] = {
     {"API_PATH", CONFIG_STRING, MEMBER(api_path), "/", NULL, NULL, NULL,
      "Path below which the API's routes lie, as clients see it", check_api_path},
+    {"ALLOW_ORIGIN", CONFIG_STRING, MEMBER(allow_origin), "*", NULL, NULL, NULL,
+     "Sites whose pages may use the API: *, or a list such as https://a.example, "
+     "http://*.b.example",
+     cors_check_origins},
+    {"AUTHN_SERVER", CONFIG_STRING, MEMBER(authn_server), NULL, NULL, NULL, NULL,
+     "Authentication server: POST needs a token with exactly this URL as its iss, signed with a "
+     "key of {AUTHN_SERVER}/jwks; empty: POST is open to everybody",
+     check_optional_url},
+    {"AUTHN_AUDIENCE", CONFIG_STRING, MEMBER(authn_audience), "emojify", NULL, NULL, NULL,
+     "What a token's aud must hold", NULL},
+    {"AUTHN_DISABLE", CONFIG_BOOL, MEMBER(authn_disable), "false", NULL, NULL, NULL,
+     "No tokens are asked for though AUTHN_SERVER is set", NULL},
     {"CACHE_ADDRESS", CONFIG_STRING, MEMBER(cache_address), "127.0.0.1:9090", NULL, NULL, NULL,
      "Where the cache service listens: host:port or unix:/path", check_address},
     {"CACHE_TIMEOUT", CONFIG_DURATION, MEMBER(cache_timeout_ms), "2s", "10ms", "60s", NULL,
@@ -69,6 +111,9 @@ static const struct config_entry entries[] = {
     {"FETCH_ALLOW_PORTS", CONFIG_STRING, MEMBER(fetch_allow_ports), NULL, NULL, NULL, NULL,
      "Ports that may be fetched from besides 80 and 443: 8080, 9000-9100",
      address_guard_check_port_list},
+    {"PAYMENT_ADDRESS", CONFIG_STRING, MEMBER(payment_address), NULL, NULL, NULL, NULL,
+     "URL of the payment gateway that POST /payments hands cards to; empty: it answers 501",
+     check_optional_url},
     {"EMOJIFY_FORMAT", CONFIG_CHOICE, MEMBER(emojify_format), "auto", NULL, NULL,
      "auto|jpeg|png|webp",
      "Format of the result; auto is PNG where the source has alpha, else JPEG", NULL},
@@ -78,6 +123,23 @@ static const struct config_entry entries[] = {
      "Longest time for one request, all its steps together", NULL},
     {"LOCAL_CACHE_TTL", CONFIG_DURATION, MEMBER(local_cache_ttl_ms), "30s", "0s", "24h", NULL,
      "How long an answer of /cache/ may be kept by browsers and proxies; 0: not at all", NULL},
+    {"RUN_DIR", CONFIG_STRING, MEMBER(run_dir), "/run/emojify-api", NULL, NULL, NULL,
+     "Directory that the processes of one pool share; nobody else may write to it", check_run_dir},
+    {"PROFILE", CONFIG_BOOL, MEMBER(profile), "off", NULL, NULL, NULL,
+     "Whether the profiling routes exist: /debug/pprof/ and /pprof/", NULL},
+    {"PROFILE_TOKEN", CONFIG_SECRET, MEMBER(profile_token), NULL, NULL, NULL, NULL,
+     "The admin token that they ask for, of at least 16 characters", check_profile_token},
+    {"PROFILE_AUTH", CONFIG_CHOICE, MEMBER(profile_auth), "token", NULL, NULL, "token|none",
+     "none: the web server guards the profiling routes, and they ask for nothing", NULL},
+    {"PROFILE_HZ", CONFIG_INT, MEMBER(profile_hz), "100", "1", "250", NULL,
+     "Samples a second of CPU time while a profile is taken", NULL},
+    {"PROFILE_RING", CONFIG_INT, MEMBER(profile_ring_hz), "0", "0", "250", NULL,
+     "Samples a second that are always taken and kept for ten minutes, for profile?ago=; 0: none",
+     NULL},
+    {"PROFILE_MAX_SECONDS", CONFIG_INT, MEMBER(profile_max_seconds), "60", "1", "3600", NULL,
+     "Longest profile that may be asked for; the web server must wait as long", NULL},
+    {"PROFILE_HEAP", CONFIG_SIZE, MEMBER(profile_heap_bytes), "0", "0", "1G", NULL,
+     "Sample one allocation in so many bytes for the heap profile, 512K is usual; 0: none", NULL},
     {"WORKERS", CONFIG_INT, MEMBER(workers), "0", "0", "1024", NULL,
      "Threads that answer requests; 0: four a core, at least 16", NULL},
     {"SHUTDOWN_GRACE", CONFIG_DURATION, MEMBER(shutdown_grace_ms), "30s", "0s", "10m", NULL,
@@ -88,7 +150,13 @@ static const struct config_entry entries[] = {
      "Shape of a log line", NULL},
 };
 
-const struct config_table api_config_table = {entries, sizeof(entries) / sizeof(entries[0])};
+const struct config_table api_config_table = {entries, sizeof(entries) / sizeof(entries[0]),
+                                              check_all};
+
+bool api_config_wants_authn(const struct api_config *config)
+{
+    return *config->authn_server && !config->authn_disable;
+}
 
 unsigned api_config_workers(const struct api_config *config)
 {

@@ -7,12 +7,17 @@
 #ifndef API_CONFIG_H
 #define API_CONFIG_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "lib/base/config.h"
 
 struct api_config {
     const char *api_path; /* begins and ends with '/' */
+    const char *allow_origin;
+    const char *authn_server; /* "": requests are not authorized */
+    const char *authn_audience;
+    bool authn_disable;
     const char *cache_address;
     int64_t cache_timeout_ms;
     const char *cache_tls_ca;
@@ -26,10 +31,19 @@ struct api_config {
     int64_t fetch_timeout_ms;
     const char *fetch_allow_cidr;
     const char *fetch_allow_ports;
-    int emojify_format; /* enum emojify_format */
+    const char *payment_address; /* "": no payments */
+    int emojify_format;          /* enum emojify_format */
     int64_t emojify_timeout_ms;
     int64_t request_timeout_ms;
     int64_t local_cache_ttl_ms;
+    const char *run_dir;
+    bool profile;
+    const char *profile_token;
+    int profile_auth; /* 0: the token, 1: none */
+    int64_t profile_hz;
+    int64_t profile_ring_hz;
+    int64_t profile_max_seconds;
+    int64_t profile_heap_bytes;
     int64_t workers; /* 0: by the number of cores */
     int64_t shutdown_grace_ms;
     int log_level;  /* enum log_level */
@@ -37,6 +51,9 @@ struct api_config {
 };
 
 extern const struct config_table api_config_table;
+
+/* Whether requests need a token. */
+bool api_config_wants_authn(const struct api_config *config);
 
 /* The number of worker threads that `config` asks for. */
 unsigned api_config_workers(const struct api_config *config);

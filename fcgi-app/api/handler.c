@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/cross_origin.h"
 #include "api/routes/routes.h"
 #include "lib/base/clock.h"
 #include "lib/picture/picture.h"
@@ -49,14 +50,66 @@ static const char *path_below(const char *path, const char *api_path)
     return strncmp(path, api_path, len) == 0 ? path + len - 1 : NULL;
 }
 
+/* What is for operators is no page's business, even when API_PATH is "/". */
+static bool is_for_operators(const char *path)
+{
+    return strcmp(path, "/metrics") == 0 || strncmp(path, "/debug/", 7) == 0 ||
+           strncmp(path, "/pprof/", 7) == 0;
+}
+
+/* Who is asked does not matter here: the answer is the same for every guarded route. */
+static enum app_err authorize(struct exchange *exchange)
+{
+    struct app *app = exchange->app;
+    const struct request *request = exchange->request;
+    if (!app->authn)
+        return APP_OK;
+    const struct jwks_call call = {exchange->worker->http, exchange->deadline_ns, request->id};
+    enum app_err err =
+        authn_check(app->authn, &call, request_header(request, "Authorization"), &exchange->why);
+    if (err == APP_UNAUTHORIZED)
+        (void)response_header(exchange->response, "WWW-Authenticate", "Bearer realm=\"emojify\"");
+    return err;
+}
+
+/* Those who may not pass learn as little as possible: without PROFILE there is nothing. */
+static enum app_err admit(struct exchange *exchange, const struct route *route)
+{
+    struct app *app = exchange->app;
+    if ((route->flags & ROUTE_ADMIN) && !app->profiling)
+        return APP_NOT_FOUND;
+    if (route->flags & ROUTE_ADMIN)
+        return admin_guard_check(&app->admin_guard, exchange->request, exchange->response,
+                                 &exchange->why);
+    return route->flags & ROUTE_AUTHN ? authorize(exchange) : APP_OK;
+}
+
+/* The row of the root's table, or of the API's. Errors as router_match. */
+static enum app_err find_route(const struct exchange *exchange, struct route_match *match)
+{
+    const struct request *request = exchange->request;
+    enum app_err err =
+        router_match(root_routes, root_route_count, request->method, request->path, match);
+    if (err != APP_NOT_FOUND)
+        return err == APP_METHOD_NOT_ALLOWED && !exchange->app->profiling ? APP_NOT_FOUND : err;
+    const char *path = path_below(request->path, exchange->app->config.api_path);
+    if (!path)
+        return APP_NOT_FOUND;
+    return router_match(api_routes, api_route_count, request->method, path, match);
+}
+
 static enum app_err route(struct exchange *exchange, const struct route **found)
 {
     struct route_match match;
-    const char *path = path_below(exchange->request->path, exchange->app->config.api_path);
-    if (!path)
-        return APP_NOT_FOUND;
-    enum app_err err =
-        router_match(api_routes, api_route_count, exchange->request->method, path, &match);
+    bool answered = false;
+    enum app_err err = APP_OK;
+    const char *path = exchange->request->path;
+    if (!is_for_operators(path) && path_below(path, exchange->app->config.api_path))
+        err = cross_origin_begin(exchange, &answered);
+    if (err || answered)
+        return err;
+
+    err = find_route(exchange, &match);
     if (err == APP_METHOD_NOT_ALLOWED) {
         char allow[ALLOW_HEADER_MAX];
         router_allow_header(match.allowed, allow, sizeof(allow));
@@ -66,7 +119,8 @@ static enum app_err route(struct exchange *exchange, const struct route **found)
         return err;
     *found = match.route;
     exchange->parameter = match.parameter;
-    return match.route->handler(exchange);
+    err = admit(exchange, match.route);
+    return err ? err : match.route->handler(exchange);
 }
 
 /* What went wrong is logged in our words and the peers'; level by whose fault it is. */

@@ -4,11 +4,15 @@
  * signal, everything down in reverse. The order matters: gRPC's threads inherit
  * the signal mask, and nothing may fork once they run.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "api/app.h"
+#include "api/clients/card.h"
 #include "api/handler.h"
+#include "api/profiling/sampler.h"
+#include "api/routes/routes.h"
 #include "lib/base/program.h"
 #include "lib/fcgi/worker.h"
 #include "lib/picture/picture.h"
@@ -25,6 +29,65 @@ static enum app_err start_cache_client(struct app *app, struct err_buf *why)
     return cache_client_new(&options, &app->cache, why);
 }
 
+/* NULL in app->authn means that requests need no token, which an operator should have meant. */
+static enum app_err start_authn(struct app *app)
+{
+    const struct api_config *config = &app->config;
+    if (!api_config_wants_authn(config)) {
+        log_warn(&app->log, "POST is open to everybody",
+                 LOG_FIELDS(LOG_STR("reason", *config->authn_server ? "AUTHN_DISABLE is true"
+                                                                    : "AUTHN_SERVER is empty")));
+        return APP_OK;
+    }
+    unsigned patient = api_config_workers(config) / 4;
+    const struct authn_options options = {config->authn_server, config->authn_audience,
+                                          patient > 0 ? patient : 1};
+    return authn_new(&options, &app->authn);
+}
+
+/* Names for the route label of a profile's samples: the handlers themselves. */
+static size_t route_functions(struct sampler_route *out, const struct route *routes, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        out[i] = (struct sampler_route){routes[i].name, (uintptr_t)routes[i].handler};
+    return count;
+}
+
+static enum app_err start_profiling(struct app *app, struct err_buf *why)
+{
+    const struct api_config *config = &app->config;
+    if (!config->profile)
+        return APP_OK;
+    app->admin_guard.token = config->profile_token;
+    app->admin_guard.open = config->profile_auth != 0;
+    size_t count = route_functions(app->route_functions, api_routes, api_route_count);
+    count += route_functions(app->route_functions + count, root_routes, root_route_count);
+    const struct profiling_options options = {
+        .run_dir = config->run_dir,
+        .hz = (int)config->profile_hz,
+        .ring_hz = (int)config->profile_ring_hz,
+        .routes = app->route_functions,
+        .route_count = count,
+        .log = &app->log,
+    };
+    return profiling_new(&options, &app->profiling, why);
+}
+
+/*
+ * gperftools takes what it needs from the environment when it is loaded, so the
+ * program may have to execute itself again: first of all, for the sake of the
+ * log, which would begin twice. A bad setting is reported by program_start.
+ */
+static enum app_err prepare_profiling(char **argv, struct err_buf *why)
+{
+    struct api_config early = {.profile = false};
+    if (config_load(&api_config_table, &early, getenv, why))
+        return APP_OK;
+    enum app_err err = sampler_prepare(early.profile, early.profile_heap_bytes, argv, why);
+    config_release(&api_config_table, &early);
+    return err;
+}
+
 /* What the routes share. On an error app_release still takes down what is up. */
 static enum app_err app_init(struct app *app, struct err_buf *why)
 {
@@ -32,6 +95,8 @@ static enum app_err app_init(struct app *app, struct err_buf *why)
     app->faces = (struct face_client){config->facebox, config->facebox_user, config->facebox_pass};
 
     enum app_err err = health_init(&app->health);
+    if (!err)
+        err = start_authn(app);
     if (!err)
         err = http_client_global_init();
     if (!err)
@@ -43,16 +108,20 @@ static enum app_err app_init(struct app *app, struct err_buf *why)
                                 why);
     if (!err)
         err = start_cache_client(app, why);
+    if (!err)
+        err = start_profiling(app, why);
     return err;
 }
 
 static void app_release(struct app *app)
 {
+    profiling_free(&app->profiling);
     cache_client_free(&app->cache);
     address_guard_free(&app->guard);
     artwork_close(&app->artwork);
     picture_library_release();
     http_client_global_release();
+    authn_free(&app->authn);
     health_release(&app->health);
 }
 
@@ -115,11 +184,17 @@ int main(int argc, char **argv)
                        "      servers, spawn-fcgi and systemd hand it over",
     };
     int exit_status;
+    struct err_buf why = {.text = ""};
+    card_memory_init();
+    if (prepare_profiling(argv, &why)) {
+        fprintf(stderr, "%s: %s\n", program.name, why.text);
+        return EXIT_FAILURE;
+    }
+    why.text[0] = '\0';
     if (!program_start(&program, argc, argv, &exit_status))
         return exit_status;
     app.log = (struct log){&program.log_sink, "api", NULL};
 
-    struct err_buf why = {.text = ""};
     enum app_err err = app_init(&app, &why);
     if (!err)
         err = serve(&app, listen_address, &why);

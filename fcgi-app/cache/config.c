@@ -124,5 +124,5 @@ static const struct config_entry entries[] = {
 
 struct config_table cache_config_table(void)
 {
-    return (struct config_table){entries, sizeof(entries) / sizeof(entries[0])};
+    return (struct config_table){.entries = entries, .count = sizeof(entries) / sizeof(entries[0])};
 }

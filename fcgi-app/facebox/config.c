@@ -62,7 +62,17 @@ static const struct config_entry entries[] = {
      .help = "Shape of a log record"},
 };
 
-const struct config_table facebox_config_table = {entries, sizeof(entries) / sizeof(entries[0])};
+/* A password alone would leave the service open while it looks closed. */
+static enum app_err check_all(const void *checked, struct err_buf *why)
+{
+    const struct facebox_config *config = checked;
+    if (*config->password && !*config->user)
+        return err_set(why, APP_CONFIG, "FACEBOX_PASS is set, but FACEBOX_USER is not");
+    return APP_OK;
+}
+
+const struct config_table facebox_config_table = {entries, sizeof(entries) / sizeof(entries[0]),
+                                                  check_all};
 
 size_t facebox_config_workers(const struct facebox_config *config)
 {

@@ -32,8 +32,6 @@ struct app {
 static enum app_err start_libraries(struct app *app, struct err_buf *why)
 {
     const struct facebox_config *config = &app->config;
-    if (config->password[0] && !config->user[0])
-        return err_set(why, APP_CONFIG, "FACEBOX_PASS is set, but FACEBOX_USER is not");
     enum app_err err = http_client_global_init();
     if (err)
         return err;

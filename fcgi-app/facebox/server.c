@@ -186,13 +186,13 @@ static enum app_err handle_health(struct exchange *exchange)
 }
 
 static const struct route routes[] = {
-    {HTTP_POST, "/facebox/check", "check", handle_check},
-    {HTTP_POST, "/", "detect", handle_detect},
-    {HTTP_GET, "/info", "info", handle_info},
-    {HTTP_GET, "/healthz", "healthz", handle_healthz},
-    {HTTP_GET, "/readyz", "readyz", handle_ready},
-    {HTTP_GET, "/liveness", "liveness", handle_ready},
-    {HTTP_GET, "/health", "health", handle_health},
+    {HTTP_POST, "/facebox/check", "check", handle_check, 0},
+    {HTTP_POST, "/", "detect", handle_detect, 0},
+    {HTTP_GET, "/info", "info", handle_info, 0},
+    {HTTP_GET, "/healthz", "healthz", handle_healthz, 0},
+    {HTTP_GET, "/readyz", "readyz", handle_ready, 0},
+    {HTTP_GET, "/liveness", "liveness", handle_ready, 0},
+    {HTTP_GET, "/health", "health", handle_health, 0},
 };
 
 /* Paths of the box that teach it faces or ask for taught ones, whatever the method. */

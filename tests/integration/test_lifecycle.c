@@ -13,13 +13,13 @@
 #include "support/process.h"
 #include "support/scene.h"
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-enum { SANITIZED = 1, STOP_MS = 5000 }; /* looking for leaks takes its time */
-#else
-enum { SANITIZED = 0, STOP_MS = 1000 };
-#endif
-
-enum { RESTART_MS = 5000, SIBLINGS = 4, SIBLING_PSS_KB = 45 * 1024, PROCESS_RSS_KB = 80 * 1024 };
+enum {
+    STOP_MS = SCENE_SANITIZED ? 5000 : 1000, /* looking for leaks takes its time */
+    RESTART_MS = 5000,
+    SIBLINGS = 4,
+    SIBLING_PSS_KB = 45 * 1024,
+    PROCESS_RSS_KB = 80 * 1024
+};
 
 static int start(void **state)
 {
@@ -101,7 +101,7 @@ static void a_process_that_was_killed_is_started_again(void **state)
 static void an_idle_process_is_small(void **state)
 {
     const struct scene *scene = *state;
-    if (SANITIZED)
+    if (SCENE_SANITIZED)
         skip();
     pid_t old = api_pid(scene);
     assert_int_equal(kill(old, SIGTERM), 0);
@@ -119,7 +119,7 @@ static void as_many_siblings_run_as_were_asked_for_and_each_is_small(void **stat
     for (int i = 0; i < SIBLINGS; i++) {
         long pss = process_memory_kb(pids[i], "Pss");
         print_message("Pss of sibling %d: %ld kB\n", i, pss);
-        if (!SANITIZED)
+        if (!SCENE_SANITIZED)
             assert_in_range(pss, 1, SIBLING_PSS_KB);
     }
 }
@@ -282,6 +282,11 @@ static void assert_start_fails(uint16_t port, const char *setting, const char *r
         fail_msg("%s: not \"%s\" but: %s", setting, reason, output);
     assert_int_equal(run_stack("pids", port, NULL, output, sizeof(output)), 0);
     assert_string_equal(output, "");
+
+    char state[64];
+    (void)snprintf(state, sizeof(state), "build/run/%d", port);
+    (void)process_run((const char *const[]){"rm", "-rf", state, NULL}, NULL, true, output,
+                      sizeof(output));
 }
 
 static void a_second_start_on_the_same_port_is_refused_and_harms_nothing(void **state)

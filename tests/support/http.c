@@ -86,7 +86,7 @@ bool http_perform(const struct http_call *call, struct http_reply *reply)
     curl_easy_getinfo(curl, CURLINFO_TOTAL_TIME, &reply->seconds);
     reply->status = (int)status;
     if (code)
-        (void)snprintf(reply->error, sizeof(reply->error), "%s: %s", curl_easy_strerror(code),
+        (void)snprintf(reply->error, sizeof(reply->error), "%.60s: %.90s", curl_easy_strerror(code),
                        error);
     curl_slist_free_all(headers);
     curl_easy_cleanup(curl);

@@ -20,6 +20,13 @@
 
 #define SCENE_JSON ((const char *const[]){"Accept: application/json", NULL})
 
+/* Sanitizers make programs some ten times slower and much larger. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SCENE_SANITIZED 1
+#else
+#define SCENE_SANITIZED 0
+#endif
+
 struct scene {
     struct stack stack;
     struct origin *origin;

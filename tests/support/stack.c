@@ -140,16 +140,11 @@ bool stack_start(struct stack *stack, const char *const *settings)
 /* The logs are kept for whoever reads about a failed test; nothing else is. */
 static void keep_logs(const struct stack *stack)
 {
+    static const char script[] = "rm -rf \"$2\" && mkdir -p \"$2\" && "
+                                 "mv \"$1\"/*.log \"$1\"/lighttpd.conf \"$2\"; rm -rf \"$1\"";
     char kept[PATH_MAX];
     (void)snprintf(kept, sizeof(kept), "build/test-logs/%s.stack", program_invocation_short_name);
-    const char *const arguments[] = {"sh",
-                                     "-c",
-                                     "rm -rf \"$2\" && mkdir -p \"$2\" && mv \"$1\"/*.log "
-                                     "\"$1\"/lighttpd.conf \"$2\"; rm -rf \"$1\"",
-                                     "sh",
-                                     stack->state,
-                                     kept,
-                                     NULL};
+    const char *const arguments[] = {"sh", "-c", script, "sh", stack->state, kept, NULL};
     (void)succeeds(arguments, NULL);
 }
 

@@ -20,6 +20,7 @@
 #include "lib/base/limits.h"
 #include "lib/base/utf8.h"
 #include "lib/rpc/rpc.h"
+#include "lib/telemetry/wait.h"
 #include "lib/wire/cache_item.h"
 
 enum { SMALL_ANSWER = 1024 }; /* room for a number, and for fields that we do not know */
@@ -118,9 +119,12 @@ static void try_call(struct cache_caller *caller, const struct cache_call *call,
     ops[5].data.recv_status_on_client.trailing_metadata = &trailing;
     ops[5].data.recv_status_on_client.status = &reply->status;
     ops[5].data.recv_status_on_client.status_details = &reply->words;
-    if (grpc_call_start_batch(rpc, ops, 6, caller, NULL) == GRPC_CALL_OK)
+    if (grpc_call_start_batch(rpc, ops, 6, caller, NULL) == GRPC_CALL_OK) {
+        struct wait wait = wait_begin(WAIT_CACHE);
         (void)grpc_completion_queue_pluck(caller->queue, caller,
                                           gpr_inf_future(GPR_CLOCK_MONOTONIC), NULL);
+        wait_end(&wait);
+    }
 
     if (metadata_count > 0)
         grpc_slice_unref(metadata.value);

@@ -14,6 +14,7 @@
 
 #include "lib/base/limits.h"
 #include "lib/base/utf8.h"
+#include "lib/telemetry/wait.h"
 
 enum { SHOWN_WORDS = 200, URL_MAX = 4096 };
 
@@ -68,7 +69,9 @@ static enum app_err ask(const struct face_client *client, const struct face_call
             .deadline_ns = call->deadline_ns,
             .max_answer = LIMIT_UPSTREAM_JSON,
         };
+        struct wait wait = wait_begin(WAIT_FACEBOX);
         err = http_client_request(call->http, &request, answer, why);
+        wait_end(&wait);
     }
     buf_release(&url);
     return err ? fail_transport(why, err) : APP_OK;

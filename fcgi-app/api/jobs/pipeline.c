@@ -8,6 +8,7 @@
 #include "api/image/emojify.h"
 #include "lib/base/clock.h"
 #include "lib/base/limits.h"
+#include "lib/telemetry/wait.h"
 
 enum { PUT_TIMEOUT_MS = 5000 };
 
@@ -35,7 +36,10 @@ static enum app_err fetch(struct exchange *exchange, const char *url, struct buf
         .deadline_ns = step_deadline(exchange, exchange->app->config.fetch_timeout_ms),
         .max_bytes = LIMIT_PICTURE_BYTES,
     };
-    return http_client_fetch(exchange->worker->http, &fetch, bytes, &exchange->why);
+    struct wait wait = wait_begin(WAIT_FETCH);
+    enum app_err err = http_client_fetch(exchange->worker->http, &fetch, bytes, &exchange->why);
+    wait_end(&wait);
+    return err;
 }
 
 static enum app_err detect(struct exchange *exchange, const struct picture *picture,

@@ -3,10 +3,21 @@
 #include "api/routes/routes.h"
 
 const struct route api_routes[] = {
-    {HTTP_POST, "/", "emojify", route_emojify},
-    {HTTP_GET, "/cache/{file}", "cache", route_cache},
-    {HTTP_GET, "/health", "health", route_health},
-    {HTTP_GET, "/health/live", "health_live", route_health_live},
-    {HTTP_GET, "/health/ready", "health_ready", route_health_ready},
+    {HTTP_POST, "/", "emojify", route_emojify, ROUTE_AUTHN},
+    {HTTP_GET, "/cache/{file}", "cache", route_cache, 0},
+    {HTTP_GET, "/health", "health", route_health, 0},
+    {HTTP_GET, "/health/live", "health_live", route_health_live, 0},
+    {HTTP_GET, "/health/ready", "health_ready", route_health_ready, 0},
+    {HTTP_POST, "/payments", "payments", route_payments, ROUTE_AUTHN},
 };
 const size_t api_route_count = sizeof(api_routes) / sizeof(api_routes[0]);
+
+const struct route root_routes[] = {
+    {HTTP_GET, "/debug/pprof", "pprof", route_pprof_redirect, ROUTE_ADMIN},
+    {HTTP_GET, "/debug/pprof/", "pprof", route_pprof_index, ROUTE_ADMIN},
+    {HTTP_GET, "/debug/pprof/{name}", "pprof", route_pprof, ROUTE_ADMIN},
+    {HTTP_POST, "/debug/pprof/{name}", "pprof", route_pprof, ROUTE_ADMIN},
+    {HTTP_GET, "/pprof/{name}", "pprof", route_pprof_legacy, ROUTE_ADMIN},
+    {HTTP_POST, "/pprof/{name}", "pprof", route_pprof_legacy, ROUTE_ADMIN},
+};
+const size_t root_route_count = sizeof(root_routes) / sizeof(root_routes[0]);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The single table of the API's routes; one file a route implements them.
- * Patterns are below API_PATH, without it: "/" is API_PATH itself.
+ * The tables of routes; one file a route implements them. The API's patterns are
+ * below API_PATH, without it: "/" is API_PATH itself. What is for operators lies at
+ * the root, whatever API_PATH is, and is looked for first.
  */
 #ifndef API_ROUTES_ROUTES_H
 #define API_ROUTES_ROUTES_H
@@ -10,13 +11,27 @@
 
 #include "lib/http/router.h"
 
+/* What a row may say of its route. */
+enum route_flag {
+    ROUTE_AUTHN = 1U << 0, /* needs a token while AUTHN_SERVER is set */
+    ROUTE_ADMIN = 1U << 1  /* exists with PROFILE=on only, and needs the admin token */
+};
+
 extern const struct route api_routes[];
 extern const size_t api_route_count;
+extern const struct route root_routes[];
+extern const size_t root_route_count;
 
 route_handler route_emojify;      /* POST /             emojify.c */
 route_handler route_cache;        /* GET /cache/{file}  cache.c */
 route_handler route_health;       /* GET /health        health.c */
 route_handler route_health_live;  /* GET /health/live */
 route_handler route_health_ready; /* GET /health/ready */
+route_handler route_payments;     /* POST /payments     payments.c */
+
+route_handler route_pprof_redirect; /* GET /debug/pprof         pprof.c, at the root */
+route_handler route_pprof_index;    /* GET /debug/pprof/ */
+route_handler route_pprof;          /* /debug/pprof/{name} */
+route_handler route_pprof_legacy;   /* /pprof/{name} */
 
 #endif

@@ -298,7 +298,10 @@ enum app_err config_load(const struct config_table *table, void *config, config_
             return err;
         }
     }
-    return APP_OK;
+    enum app_err err = table->check ? table->check(config, why) : APP_OK;
+    if (err)
+        config_release(table, config);
+    return err;
 }
 
 void config_release(const struct config_table *table, void *config)

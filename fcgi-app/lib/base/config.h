@@ -53,6 +53,8 @@ struct config_entry {
 struct config_table {
     const struct config_entry *entries;
     size_t count;
+    /* A check across rows, once all are filled; NULL: none. Says in `why` what is wrong. */
+    enum app_err (*check)(const void *config, struct err_buf *why);
 };
 
 /* Where a value is looked up: getenv, or a test's own. NULL when unset. */

@@ -27,6 +27,7 @@
     X(INVALID_URL, 400, "invalid-url", "not a valid URL")                                          \
     X(UNAUTHORIZED, 401, "unauthorized", "authorization is needed")                                \
     X(FORBIDDEN_ADDRESS, 403, "forbidden-address", "this address may not be fetched")              \
+    X(FORBIDDEN, 403, "forbidden", "not allowed")                                                  \
     X(NOT_FOUND, 404, "not-found", "not found")                                                    \
     X(METHOD_NOT_ALLOWED, 405, "method-not-allowed", "method not allowed")                         \
     X(GONE, 410, "gone", "this picture was taken down")                                            \

@@ -42,6 +42,17 @@
 #define LIMIT_FACEBOX_CONNECTIONS 64
 #define LIMIT_FACEBOX_SIDE        2000 /* width or height that is searched; larger ones are reduced */
 
+/* Tokens, and the document with the keys that they are checked with. */
+#define LIMIT_JWT        (8 * 1024)
+#define LIMIT_JWT_KEY_ID 128
+#define LIMIT_JWKS_BYTES (256 * 1024)
+#define LIMIT_JWKS_KEYS  64
+#define LIMIT_ORIGIN     512 /* characters of an Origin header that is considered */
+
+/* Payments: the card that is posted, and the gateway's answer. */
+#define LIMIT_PAYMENT_CARD   (8 * 1024)
+#define LIMIT_PAYMENT_ANSWER (64 * 1024)
+
 /* Logs. One record is one write(2), which a pipe takes whole up to PIPE_BUF. */
 #define LIMIT_LOG_RECORD 4096
 

@@ -13,6 +13,7 @@
 #ifndef LIB_FCGI_CONNECTION_H
 #define LIB_FCGI_CONNECTION_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "lib/base/err.h"

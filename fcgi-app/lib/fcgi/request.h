@@ -81,7 +81,8 @@ bool request_accepts_json(const struct request *request);
  * in memory that the request's arena releases (it is not counted against the
  * arena's ceiling). APP_TOO_LARGE, decided by Content-Length before anything is
  * read where there is one; APP_BAD_REQUEST when the body is shorter than
- * Content-Length; APP_CLIENT_GONE; APP_NO_MEMORY. Call once.
+ * Content-Length; APP_CLIENT_GONE, also when it stalls for 10 s or takes more than
+ * 30 s; APP_NO_MEMORY. Call once.
  */
 enum app_err request_read_body(struct request *request, size_t max, const char **body, size_t *len)
     __attribute__((warn_unused_result));

@@ -28,6 +28,7 @@ struct route {
     const char *pattern;
     const char *name; /* for logs and metrics: "cache" */
     route_handler *handler;
+    unsigned flags; /* the program's own, the router does not look at them; 0 for none */
 };
 
 struct route_match {

@@ -33,7 +33,14 @@ static const struct config_entry entries[] = {
     {"COLOUR", CONFIG_CHOICE, MEMBER(colour), "green", NULL, NULL, "red|green|blue", "A colour",
      NULL},
 };
-static const struct config_table table = {entries, sizeof(entries) / sizeof(entries[0])};
+static enum app_err check_all(const void *config, struct err_buf *why)
+{
+    const struct settings *settings = config;
+    return settings->enabled && settings->count == 7 ? err_set(why, APP_CONFIG, "not both")
+                                                     : APP_OK;
+}
+
+static const struct config_table table = {entries, sizeof(entries) / sizeof(entries[0]), check_all};
 
 /* The environment of the test that runs: up to two settings. */
 static const char *given[4];
@@ -197,6 +204,20 @@ static void a_secret_comes_from_its_file_without_the_newline(void **state)
     assert_non_null(strstr(why.text, "No such file"));
 }
 
+static void a_check_across_settings_refuses_what_each_row_allows(void **state)
+{
+    (void)state;
+    struct settings settings;
+    struct err_buf why = {.text = ""};
+    given[2] = "ENABLED";
+    given[3] = "on";
+    assert_int_equal(load(&settings, &why, "COUNT", "7"), APP_CONFIG);
+    assert_string_equal(why.text, "not both");
+    assert_null(settings.name);
+    assert_int_equal(load(&settings, &why, "COUNT", "8"), APP_OK);
+    config_release(&table, &settings);
+}
+
 static void the_log_line_masks_secrets(void **state)
 {
     (void)state;
@@ -230,6 +251,7 @@ int main(void)
         cmocka_unit_test_teardown(a_refusal_names_setting_value_and_range, tear_down),
         cmocka_unit_test(durations_follow_gos_syntax),
         cmocka_unit_test_teardown(a_secret_comes_from_its_file_without_the_newline, tear_down),
+        cmocka_unit_test_teardown(a_check_across_settings_refuses_what_each_row_allows, tear_down),
         cmocka_unit_test_teardown(the_log_line_masks_secrets, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

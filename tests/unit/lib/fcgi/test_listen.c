@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -161,7 +162,14 @@ static void a_host_and_port_are_listened_on(void **state)
 {
     (void)state;
     static const char *const addresses[] = {"127.0.0.1:0", "localhost:0"};
-    for (size_t i = 0; i < sizeof(addresses) / sizeof(addresses[0]); i++) {
+    struct addrinfo *found = NULL;
+    /* A bare chroot has no /etc/hosts, and then not even localhost is a name. */
+    bool has_names = getaddrinfo("localhost", NULL, NULL, &found) == 0;
+    if (has_names)
+        freeaddrinfo(found);
+    else
+        print_message("no name can be looked up here: localhost is left out\n");
+    for (size_t i = 0; i < (has_names ? 2 : 1); i++) {
         int fd = must_listen(addresses[i]);
         struct sockaddr_storage bound = {0};
         socklen_t len = sizeof(bound);

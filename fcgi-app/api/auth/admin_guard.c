@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Digests are compared instead of the tokens themselves, so that neither the
+ * place of the first difference nor the length shows in the time it takes.
+ */
+#include "api/auth/admin_guard.h"
+
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <string.h>
+#include <strings.h>
+#include <time.h>
+
+enum {
+    SLOWED_MAX = 2, /* threads that wrong tokens may hold at once */
+    SLOWED_MS = 300,
+    BASIC_MAX = 1024, /* base64 of user:token */
+};
+
+bool admin_guard_equal(const char *a, size_t a_len, const char *b, size_t b_len)
+{
+    unsigned char first[EVP_MAX_MD_SIZE], second[EVP_MAX_MD_SIZE];
+    unsigned int first_len = 0, second_len = 0;
+    return EVP_Digest(a, a_len, first, &first_len, EVP_sha256(), NULL) &&
+           EVP_Digest(b, b_len, second, &second_len, EVP_sha256(), NULL) &&
+           first_len == second_len && CRYPTO_memcmp(first, second, first_len) == 0;
+}
+
+/* The password of "user:password" in base64 (RFC 7617); false when it is malformed. */
+static bool basic_password(const char *encoded, unsigned char *plain, const char **password,
+                           size_t *len)
+{
+    size_t encoded_len = strlen(encoded);
+    if (encoded_len == 0 || encoded_len > BASIC_MAX || encoded_len % 4 != 0)
+        return false;
+    int plain_len = EVP_DecodeBlock(plain, (const unsigned char *)encoded, (int)encoded_len);
+    if (plain_len < 0)
+        return false;
+    for (size_t i = encoded_len; i > encoded_len - 2 && encoded[i - 1] == '='; i--)
+        plain_len--;
+    const unsigned char *colon = memchr(plain, ':', (size_t)plain_len);
+    if (!colon)
+        return false;
+    *password = (const char *)colon + 1;
+    *len = (size_t)(plain + plain_len - (colon + 1));
+    return true;
+}
+
+static bool has_token(const struct admin_guard *guard, const struct request *request)
+{
+    const char *header = request_header(request, "Authorization");
+    size_t token_len = strlen(guard->token);
+    if (!header || token_len == 0)
+        return false;
+    if (strncasecmp(header, "Bearer ", 7) == 0)
+        return admin_guard_equal(header + 7, strlen(header + 7), guard->token, token_len);
+    if (strncasecmp(header, "Basic ", 6) == 0) {
+        unsigned char plain[BASIC_MAX];
+        const char *password;
+        size_t len;
+        return basic_password(header + 6, plain, &password, &len) &&
+               admin_guard_equal(password, len, guard->token, token_len);
+    }
+    return false;
+}
+
+/* Whether the browser says that another site's page made it send this. */
+static bool is_cross_site(const struct request *request)
+{
+    const char *site = request_header(request, "Sec-Fetch-Site");
+    if (site && strcmp(site, "same-origin") != 0 && strcmp(site, "none") != 0)
+        return true;
+    const char *origin = request_header(request, "Origin");
+    const char *host = request_header(request, "Host");
+    if (!origin)
+        return false;
+    const char *authority = strstr(origin, "://");
+    return !authority || !host || strcasecmp(authority + 3, host) != 0;
+}
+
+static void log_refusal(const struct request *request, const char *reason)
+{
+    log_warn(&request->log, "Admin request refused",
+             LOG_FIELDS(LOG_STR("path", request->path), LOG_STR("reason", reason),
+                        LOG_STR("remote", request_param(request, "REMOTE_ADDR"))));
+}
+
+/* Make the guesser wait; false when so many wait already that it should go at once. */
+static bool slow_down(struct admin_guard *guard)
+{
+    bool room = atomic_fetch_add(&guard->slowed, 1) < SLOWED_MAX;
+    if (room) {
+        struct timespec wait = {0, SLOWED_MS * 1000000L};
+        while (clock_nanosleep(CLOCK_MONOTONIC, 0, &wait, &wait) != 0)
+            ;
+    }
+    atomic_fetch_sub(&guard->slowed, 1);
+    return room;
+}
+
+enum app_err admin_guard_check(struct admin_guard *guard, const struct request *request,
+                               struct response *response, struct err_buf *why)
+{
+    if (is_cross_site(request)) {
+        log_refusal(request, "another site's page");
+        return err_set(why, APP_FORBIDDEN, "requests from other sites' pages are not taken");
+    }
+    if (guard->open || has_token(guard, request))
+        return APP_OK;
+
+    bool given = request_header(request, "Authorization") != NULL;
+    if (given)
+        log_refusal(request, "wrong token");
+    enum app_err err = response_header(response, "WWW-Authenticate",
+                                       "Basic realm=\"emojify-api admin\", charset=\"UTF-8\"");
+    if (err)
+        return err;
+    if (given && !slow_down(guard))
+        return APP_BUSY;
+    return err_set(why, APP_UNAUTHORIZED, "the admin token is needed");
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Where this process's memory comes from: what lives now (the heap profile, by
+ * tcmalloc's own sampling), and all that was ever allocated since the start (the
+ * allocs profile, by sampling of our own in tcmalloc's hook for new memory, at
+ * the same rate). Values are not those of the samples but what the samples stand
+ * for: an allocation of s bytes is met with the probability 1 - exp(-s / period).
+ *
+ * Both are there only when the program was started with a sampling period (see
+ * sampler_prepare) and tcmalloc is the allocator. Of the heap profile's stacks
+ * tcmalloc keeps the innermost 31 frames, and it begins to sample a thread when
+ * that has allocated its first 16 MiB.
+ *
+ * Cost, measured: 12.7 ns instead of 9.3 ns for a malloc and free of 266 bytes by
+ * tcmalloc's sampling, and 3.5 ns for our hook, at 512 KiB.
+ *
+ * Life cycle: heap_new (installs the hook), profiles at any time from any
+ * thread, heap_free. One per process.
+ */
+#ifndef API_PROFILING_HEAP_H
+#define API_PROFILING_HEAP_H
+
+#include "api/profiling/stack_profile.h"
+
+struct heap;
+
+/* As profile_kind_heap, but clients show alloc_space first. */
+extern const struct profile_kind profile_kind_allocs;
+
+/*
+ * The routes' array and names must outlive it. Without sampling it comes about
+ * as well, and its profiles give the reason. APP_NO_MEMORY.
+ */
+enum app_err heap_new(const struct route_table *routes, struct heap **heap)
+    __attribute__((warn_unused_result));
+/* Takes the hook away; no other thread may run any more. NULLs the caller's pointer. NULL allowed.
+ */
+void heap_free(struct heap **heap);
+
+/*
+ * What lives (inuse_objects, inuse_space) and what was ever allocated
+ * (alloc_objects, alloc_space). `kind` is &profile_kind_heap or
+ * &profile_kind_allocs: the numbers are the same, and which ones clients show
+ * first is not. Not symbolized. APP_NOT_FOUND: sampling is off, why->text says
+ * so. APP_NO_MEMORY.
+ */
+enum app_err heap_profile(struct heap *heap, const struct profile_kind *kind,
+                          struct profile **profile, struct err_buf *why)
+    __attribute__((warn_unused_result));
+
+/* Have tcmalloc give the system back what is free: gc=1 of the routes. */
+void heap_release_memory(void);
+
+#endif

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/* Names are our own and plain, so only values are decoded. */
+#include "lib/http/query.h"
+
+#include <string.h>
+
+static int hex_digit(char digit)
+{
+    if (digit >= '0' && digit <= '9')
+        return digit - '0';
+    if (digit >= 'a' && digit <= 'f')
+        return digit - 'a' + 10;
+    if (digit >= 'A' && digit <= 'F')
+        return digit - 'A' + 10;
+    return -1;
+}
+
+static bool decode(const char *text, size_t len, char *out, size_t size)
+{
+    size_t used = 0;
+    for (size_t i = 0; i < len; i++) {
+        char byte = text[i] == '+' ? ' ' : text[i];
+        if (text[i] == '%') {
+            int high = i + 2 < len ? hex_digit(text[i + 1]) : -1;
+            int low = i + 2 < len ? hex_digit(text[i + 2]) : -1;
+            if (high < 0 || low < 0 || high + low == 0)
+                return false;
+            byte = (char)(high * 16 + low);
+            i += 2;
+        }
+        if (used + 1 >= size)
+            return false;
+        out[used++] = byte;
+    }
+    out[used] = '\0';
+    return true;
+}
+
+bool query_value(const char *query, const char *name, char *out, size_t size)
+{
+    size_t name_len = strlen(name);
+    out[0] = '\0';
+    while (*query != '\0') {
+        size_t len = strcspn(query, "&");
+        if (len > name_len && strncmp(query, name, name_len) == 0 && query[name_len] == '=') {
+            if (decode(query + name_len + 1, len - name_len - 1, out, size))
+                return true;
+            out[0] = '\0';
+            return false;
+        }
+        query += len;
+        query += *query == '&';
+    }
+    return false;
+}
