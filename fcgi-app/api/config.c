@@ -9,6 +9,7 @@
 #include "api/auth/admin_guard.h"
 #include "lib/http/cors.h"
 #include "lib/net/address_guard.h"
+#include "lib/rpc/tls.h"
 #include "lib/telemetry/statsd.h"
 
 static enum app_err check_api_path(const char *value, struct err_buf *why)
@@ -86,6 +87,15 @@ static const struct config_entry entries[] = {
      "Where the cache service listens: host:port or unix:/path", check_address},
     {"CACHE_TIMEOUT", CONFIG_DURATION, MEMBER(cache_timeout_ms), "2s", "10ms", "60s", NULL,
      "Longest wait for the cache to find a picture", NULL},
+    {"CACHE_TLS_CA", CONFIG_STRING, MEMBER(cache_tls_ca), NULL, NULL, NULL, NULL,
+     "File with the authority that has issued the cache's certificate; empty: no TLS", NULL},
+    {"CACHE_TLS_CERT", CONFIG_STRING, MEMBER(cache_tls_cert), NULL, NULL, NULL, NULL,
+     "File with the certificate that is shown to the cache", NULL},
+    {"CACHE_TLS_KEY", CONFIG_STRING, MEMBER(cache_tls_key), NULL, NULL, NULL, NULL,
+     "File with its private key", NULL},
+    {"CACHE_TLS_IDENTITY", CONFIG_STRING, MEMBER(cache_tls_identity), NULL, NULL, NULL, NULL,
+     "SPIFFE URI that the cache's certificate must have; empty: its host name, or any such URI",
+     rpc_tls_check_identity},
     {"FACEBOX", CONFIG_STRING, MEMBER(facebox), "http://127.0.0.1:8090", NULL, NULL, NULL,
      "Base URL of the face detection service", check_base_url},
     {"FACEBOX_USER", CONFIG_STRING, MEMBER(facebox_user), NULL, NULL, NULL, NULL,

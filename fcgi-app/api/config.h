@@ -28,6 +28,10 @@ struct api_config {
     bool authn_disable;
     const char *cache_address;
     int64_t cache_timeout_ms;
+    const char *cache_tls_ca;
+    const char *cache_tls_cert;
+    const char *cache_tls_key;
+    const char *cache_tls_identity;
     const char *facebox;
     const char *facebox_user;
     const char *facebox_pass;

@@ -18,6 +18,18 @@
 #include "lib/fcgi/worker.h"
 #include "lib/picture/picture.h"
 
+static enum app_err start_cache_client(struct app *app, struct err_buf *why)
+{
+    const struct api_config *config = &app->config;
+    const struct cache_client_options options = {
+        .address = config->cache_address,
+        .tls = {config->cache_tls_ca, config->cache_tls_cert, config->cache_tls_key},
+        .tls_identity = config->cache_tls_identity,
+        .log = &app->log,
+    };
+    return cache_client_new(&options, &app->cache, why);
+}
+
 /* NULL in app->authn means that requests need no token, which an operator should have meant. */
 static enum app_err start_authn(struct app *app)
 {
@@ -96,7 +108,7 @@ static enum app_err app_init(struct app *app, struct err_buf *why)
         err = address_guard_new(config->fetch_allow_cidr, config->fetch_allow_ports, &app->guard,
                                 why);
     if (!err)
-        err = cache_client_new(config->cache_address, &app->log, &app->cache, why);
+        err = start_cache_client(app, why);
     if (!err)
         err = telemetry_start(&app->telemetry, config, &app->log, why);
     if (!err)

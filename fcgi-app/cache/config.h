@@ -15,6 +15,9 @@ enum cache_type { CACHE_TYPE_FILE, CACHE_TYPE_REDIS };
 struct cache_config {
     const char *bind_address; /* or unix:/path */
     int64_t bind_port;
+    const char *tls_ca;
+    const char *tls_cert;
+    const char *tls_key;
     const char *health_bind_address;
     int64_t health_bind_port; /* 0: no health page */
     int cache_type;           /* enum cache_type */

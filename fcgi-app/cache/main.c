@@ -51,6 +51,7 @@ static enum app_err start(const struct cache_config *config, const struct log *l
         .port = (uint16_t)config->bind_port,
         .store = parts->store,
         .log = log,
+        .tls = {config->tls_ca, config->tls_cert, config->tls_key},
     };
     err = service_start(&service_options, &parts->service, why);
     if (err)
@@ -58,6 +59,7 @@ static enum app_err start(const struct cache_config *config, const struct log *l
     const struct self_check_options self_check_options = {
         .address = service_address(parts->service),
         .interval_ms = SELF_CHECK_INTERVAL_MS,
+        .tls = rpc_tls_is_on(&service_options.tls),
         .log = log,
     };
     err = self_check_start(&self_check_options, &parts->self_check, why);

@@ -87,9 +87,9 @@ static grpc_server *create_server(void)
  * has all permissions that the umask leaves, and for no moment may others
  * connect to it, so chmod would come too late.
  */
-static int add_port(struct service *service)
+static int add_port(struct service *service, const struct rpc_tls *tls)
 {
-    grpc_server_credentials *credentials = grpc_insecure_server_credentials_create();
+    grpc_server_credentials *credentials = rpc_tls_server(tls);
     mode_t before = umask(SOCKET_UMASK);
     int port = grpc_server_add_http2_port(service->shared.server, service->address, credentials);
     (void)umask(before);
@@ -111,7 +111,7 @@ static enum app_err bind_address(struct service *service, const struct service_o
         (void)snprintf(service->address, ADDRESS_MAX, "%s%s%s:%u", bare_ipv6 ? "[" : "", host,
                        bare_ipv6 ? "]" : "", options->port);
     }
-    int port = add_port(service);
+    int port = add_port(service, &options->tls);
     if (port == 0)
         return err_set(why, APP_CONFIG, "%s: cannot listen there", service->address);
     if (!is_unix(host) && options->port == 0)
@@ -155,6 +155,9 @@ static enum app_err start_threads(struct service *service, struct err_buf *why)
 enum app_err service_start(const struct service_options *options, struct service **service,
                            struct err_buf *why)
 {
+    enum app_err err = rpc_tls_check(&options->tls, "TLS_", why);
+    if (err)
+        return err;
     struct service *made = calloc(1, sizeof(*made));
     if (!made)
         return APP_NO_MEMORY;
@@ -174,7 +177,7 @@ enum app_err service_start(const struct service_options *options, struct service
     for (size_t wanted = lanes_wanted(); made->lane_count < wanted; made->lane_count++)
         lane_open(&made->lanes[made->lane_count], &made->shared);
 
-    enum app_err err = bind_address(made, options, why);
+    err = bind_address(made, options, why);
     if (!err)
         err = start_threads(made, why);
     if (err) {

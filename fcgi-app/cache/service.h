@@ -23,6 +23,7 @@
 #include "cache/store.h"
 #include "lib/base/err.h"
 #include "lib/base/log.h"
+#include "lib/rpc/tls.h"
 
 struct service;
 
@@ -31,9 +32,13 @@ struct service_options {
     uint16_t port;       /* 0: any free one */
     struct store *store;
     const struct log *log; /* must outlive the service */
+    struct rpc_tls tls;    /* zeroed: plain connections */
 };
 
-/* Listen and serve. APP_CONFIG when the address cannot be had; APP_INTERNAL, APP_NO_MEMORY. */
+/*
+ * Listen and serve. APP_CONFIG when the address cannot be had, or TLS files are
+ * not right, which are named as the settings TLS_*. APP_INTERNAL, APP_NO_MEMORY.
+ */
 enum app_err service_start(const struct service_options *options, struct service **service,
                            struct err_buf *why) __attribute__((warn_unused_result));
 

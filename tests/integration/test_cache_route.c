@@ -172,7 +172,7 @@ static void take_down(const struct scene *scene, const char *key)
     struct grpc_client_answer answer = {0};
     (void)snprintf(message, sizeof(message), "\x0a%c%s", MD5_HEX_LEN, key);
     assert_true(stack_setting(&scene->stack, "cache", "BIND_ADDRESS", address, sizeof(address)));
-    struct grpc_client *client = grpc_client_new(&(struct grpc_client_options){address, false});
+    struct grpc_client *client = grpc_client_new(&(struct grpc_client_options){.address = address});
     grpc_client_call(client, "/Cache/Put", message, 2 + MD5_HEX_LEN, &answer);
     assert_int_equal(answer.status, 0);
     grpc_client_answer_release(&answer);

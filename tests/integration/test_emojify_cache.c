@@ -16,6 +16,7 @@
 #include <cmocka.h>
 
 #include "lib/base/clock.h"
+#include "support/certificates.h"
 #include "support/grpc_client.h"
 #include "support/redis_server.h"
 #include "support/temp_dir.h"
@@ -30,7 +31,8 @@ struct fixture {
     char log[PATH_MAX];
     uint16_t health_port;
     char variables[VARIABLES_MAX][256];
-    pid_t pid; /* 0: not running */
+    pid_t pid;          /* 0: not running */
+    struct rpc_tls tls; /* that the client uses */
     struct grpc_client *client;
     struct grpc_client_answer answer;
     struct redis_server redis; /* of the tests that need one */
@@ -95,7 +97,8 @@ static void start(struct fixture *fixture)
         assert_true(clock_now_ns() < deadline);
         usleep(20000);
         grpc_client_free(&fixture->client);
-        fixture->client = grpc_client_new(&(struct grpc_client_options){fixture->address, false});
+        fixture->client = grpc_client_new(
+            &(struct grpc_client_options){.address = fixture->address, .tls = fixture->tls});
     } while (call(fixture, "/Cache/Check", BYTES("")) != 0);
 }
 
@@ -319,6 +322,38 @@ static void a_bad_redis_url_fails_without_its_password(void **state)
     assert_log_lacks(fixture, "sesame");
 }
 
+/* --- With TLS ------------------------------------------------------------------- */
+
+static void with_tls_only_clients_of_the_authority_are_served(void **state)
+{
+    struct fixture *fixture = *state;
+    struct certificates server;
+    struct certificates client;
+    struct authority *authority = authority_new();
+    authority_issue(authority, authority, "DNS:localhost", &fixture->dir, "server", &server);
+    authority_issue(authority, authority, "URI:spiffe://test/client", &fixture->dir, "client",
+                    &client);
+    authority_free(&authority);
+    (void)snprintf(fixture->variables[3], 256, "TLS_CA=%.200s", server.ca);
+    (void)snprintf(fixture->variables[4], 256, "TLS_CERT=%.200s", server.certificate);
+    (void)snprintf(fixture->variables[5], 256, "TLS_KEY=%.200s", server.key);
+    fixture->tls = client.tls;
+    start(fixture);
+    assert_int_equal(call(fixture, "/Cache/Put", BYTES("\x0a\x03key\x12\x05world")), 0);
+    grpc_client_free(&fixture->client);
+    fixture->client = grpc_client_new(&(struct grpc_client_options){.address = fixture->address});
+    assert_int_equal(call(fixture, "/Cache/Get", BYTES("\x0a\x03key")), 14);
+}
+
+static void tls_files_that_are_not_right_are_named_and_fail(void **state)
+{
+    struct fixture *fixture = *state;
+    (void)snprintf(fixture->variables[3], 256, "TLS_CA=/no/such/file");
+    spawn_program(fixture);
+    assert_int_equal(wait_for_exit(fixture), 1);
+    assert_log_has(fixture, "TLS_CA, TLS_CERT and TLS_KEY must be given together");
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -332,6 +367,8 @@ int main(void)
         TEST(entries_and_take_downs_in_redis_survive_the_program),
         TEST(a_redis_that_is_away_is_named_and_used_when_it_is_back),
         TEST(a_bad_redis_url_fails_without_its_password),
+        TEST(with_tls_only_clients_of_the_authority_are_served),
+        TEST(tls_files_that_are_not_right_are_named_and_fail),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -314,9 +314,9 @@ static grpc_server *create_server(void)
     return grpc_server_create(&all, NULL);
 }
 
-static void listen_at(struct fake_cache *fake, const char *address)
+static void listen_at(struct fake_cache *fake, const char *address, const struct rpc_tls *tls)
 {
-    grpc_server_credentials *credentials = grpc_insecure_server_credentials_create();
+    grpc_server_credentials *credentials = rpc_tls_server(tls);
     int port = grpc_server_add_http2_port(fake->server, address, credentials);
     grpc_server_credentials_release(credentials);
     if (port == 0)
@@ -327,6 +327,11 @@ static void listen_at(struct fake_cache *fake, const char *address)
 }
 
 struct fake_cache *fake_cache_start(const char *address)
+{
+    return fake_cache_start_tls(address, &(const struct rpc_tls){.ca = NULL});
+}
+
+struct fake_cache *fake_cache_start_tls(const char *address, const struct rpc_tls *tls)
 {
     struct fake_cache *fake = calloc(1, sizeof(*fake));
     assert_non_null(fake);
@@ -343,7 +348,7 @@ struct fake_cache *fake_cache_start(const char *address)
     fake->stop_queue = grpc_completion_queue_create_for_pluck(NULL);
     grpc_server_register_completion_queue(fake->server, fake->queue, NULL);
     grpc_server_register_completion_queue(fake->server, fake->stop_queue, NULL);
-    listen_at(fake, address);
+    listen_at(fake, address, tls);
     grpc_server_start(fake->server);
     for (int i = 0; i < FAKE_CACHE_THREADS; i++) {
         await_call(fake);

@@ -13,6 +13,8 @@
 
 #include <stddef.h>
 
+#include "lib/rpc/tls.h"
+
 enum { FAKE_CACHE_THREADS = 8, FAKE_CACHE_SCRIPT_MAX = 8 };
 
 struct fake_cache;
@@ -35,6 +37,8 @@ struct fake_cache_answer {
 
 /* `address`: host:port, port 0 for any free one, or unix:/path. */
 struct fake_cache *fake_cache_start(const char *address);
+/* The same with TLS. */
+struct fake_cache *fake_cache_start_tls(const char *address, const struct rpc_tls *tls);
 /* Cancel what runs, close all connections; NULLs the pointer. NULL allowed. */
 void fake_cache_stop(struct fake_cache **fake);
 

@@ -50,7 +50,7 @@ struct grpc_client *grpc_client_new(const struct grpc_client_options *options)
     struct grpc_client *client = calloc(1, sizeof(*client));
     assert_non_null(client);
     rpc_up(NULL);
-    grpc_channel_credentials *credentials = grpc_insecure_credentials_create();
+    grpc_channel_credentials *credentials = rpc_tls_client(&options->tls, NULL);
     client->channel = grpc_channel_create(options->address, credentials, &all);
     client->queue = grpc_completion_queue_create_for_pluck(NULL);
     grpc_channel_credentials_release(credentials);

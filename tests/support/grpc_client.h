@@ -10,11 +10,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "lib/rpc/tls.h"
+
 struct grpc_client;
 
 struct grpc_client_options {
     const char *address;
-    bool compress; /* messages by gzip */
+    bool compress;      /* messages by gzip */
+    struct rpc_tls tls; /* zeroed: a plain connection */
 };
 
 struct grpc_client *grpc_client_new(const struct grpc_client_options *options);

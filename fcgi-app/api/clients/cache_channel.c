@@ -55,7 +55,7 @@ struct cache_client {
     bool stopping;
 };
 
-static grpc_channel *create_channel(const char *address)
+static grpc_channel *create_channel(const char *address, grpc_channel_credentials *credentials)
 {
     grpc_arg args[] = {
         rpc_arg_int(GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, LIMIT_CACHE_MESSAGE + RECEIVE_ROOM),
@@ -82,19 +82,17 @@ static grpc_channel *create_channel(const char *address)
         rpc_arg_no_compression(),
     };
     const grpc_channel_args all = {sizeof(args) / sizeof(args[0]), args};
-    grpc_channel_credentials *credentials = grpc_insecure_credentials_create();
-    grpc_channel *channel = grpc_channel_create(address, credentials, &all);
-    grpc_channel_credentials_release(credentials);
-    return channel;
+    return grpc_channel_create(address, credentials, &all);
 }
 
 /* An address that gRPC cannot read gives a channel that fails every call and cannot be watched. */
-static enum app_err open_channels(struct cache_client *client, const char *address,
+static enum app_err open_channels(struct cache_client *client,
+                                  grpc_channel_credentials *credentials, const char *address,
                                   struct err_buf *why)
 {
     for (size_t i = 0; i < CHANNELS; i++) {
         struct cache_channel *channel = &client->channels[i];
-        channel->channel = create_channel(address);
+        channel->channel = create_channel(address, credentials);
         if (!grpc_channel_support_connectivity_watcher(channel->channel))
             return err_set(why, APP_CONFIG, "%s: not an address of a cache service", address);
         for (size_t method = 0; method < CACHE_METHOD__MAX; method++)
@@ -193,19 +191,25 @@ static void release(struct cache_client *client)
     free(client);
 }
 
-enum app_err cache_client_new(const char *address, const struct log *log,
+enum app_err cache_client_new(const struct cache_client_options *options,
                               struct cache_client **client, struct err_buf *why)
 {
+    enum app_err err = rpc_tls_check(&options->tls, "CACHE_TLS_", why);
+    if (err)
+        return err;
     struct cache_client *made = calloc(1, sizeof(*made));
     if (!made)
         return APP_NO_MEMORY;
-    made->log = log;
+    made->log = options->log;
     pthread_mutex_init(&made->lock, NULL);
 
     /* Read by grpc_init: the library's own poller, should no thread be in a queue. */
     (void)setenv("GRPC_CLIENT_CHANNEL_BACKUP_POLL_INTERVAL_MS", "200", 0);
-    rpc_up(log);
-    enum app_err err = open_channels(made, address, why);
+    rpc_up(made->log);
+    /* One for all channels, since a thread watches the files of each. */
+    grpc_channel_credentials *credentials = rpc_tls_client(&options->tls, options->tls_identity);
+    err = open_channels(made, credentials, options->address, why);
+    grpc_channel_credentials_release(credentials);
     if (err) {
         release(made);
         return err;
@@ -219,7 +223,9 @@ enum app_err cache_client_new(const char *address, const struct log *log,
         return err_set(why, APP_INTERNAL, "cannot start the thread that watches the cache");
     }
     start_watches(made);
-    log_info(log, "Connecting to cache", LOG_FIELDS(LOG_STR("address", address)));
+    log_info(made->log, "Connecting to cache",
+             LOG_FIELDS(LOG_STR("address", options->address),
+                        LOG_STR("tls", rpc_tls_is_on(&options->tls) ? "on" : "off")));
     *client = made;
     return APP_OK;
 }

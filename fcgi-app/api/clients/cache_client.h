@@ -30,18 +30,25 @@
 #include "lib/base/err.h"
 #include "lib/base/log.h"
 #include "lib/http/header.h"
+#include "lib/rpc/tls.h"
 
 enum { CACHE_CALL_HEADERS_MAX = 8 };
 
 struct cache_client;
 struct cache_caller;
 
+struct cache_client_options {
+    const char *address;      /* host:port, unix:/path, or any other name that gRPC resolves */
+    struct rpc_tls tls;       /* zeroed: a plain connection */
+    const char *tls_identity; /* of the cache, see rpc_tls_client */
+    const struct log *log;    /* must outlive the client */
+};
+
 /*
- * `address`: host:port or unix:/path, or any other name that gRPC resolves.
- * Connects lazily. `log` must outlive the client. APP_CONFIG: not an address.
- * APP_INTERNAL, APP_NO_MEMORY.
+ * Connects lazily. APP_CONFIG: not an address, or TLS files that are not right,
+ * which are named as the settings CACHE_TLS_*. APP_INTERNAL, APP_NO_MEMORY.
  */
-enum app_err cache_client_new(const char *address, const struct log *log,
+enum app_err cache_client_new(const struct cache_client_options *options,
                               struct cache_client **client, struct err_buf *why)
     __attribute__((warn_unused_result));
 /* All callers must be freed. NULLs the caller's pointer. NULL allowed. */

@@ -58,15 +58,21 @@ static void listener_close(struct listener *listener, bool speaks)
     close(listener->fd);
 }
 
+static bool answers(const char *address, int64_t timeout_ms)
+{
+    const struct self_check_options options = {.address = address, .interval_ms = timeout_ms};
+    return self_check_answers(&options);
+}
+
 static void a_server_that_speaks_answers(void **state)
 {
     (void)state;
     struct listener listener;
     listener_open(&listener, true);
-    assert_true(self_check_answers(listener.address, 5000));
+    assert_true(answers(listener.address, 5000));
     char bracketed[64];
     (void)snprintf(bracketed, sizeof(bracketed), "[127.0.0.1]%s", strchr(listener.address, ':'));
-    assert_true(self_check_answers(bracketed, 5000));
+    assert_true(answers(bracketed, 5000));
     listener_close(&listener, true);
 }
 
@@ -76,20 +82,20 @@ static void a_listener_that_nobody_serves_does_not_answer(void **state)
     struct listener listener;
     listener_open(&listener, false);
     int64_t started = clock_now_ns();
-    assert_false(self_check_answers(listener.address, 200));
+    assert_false(answers(listener.address, 200));
     assert_true(clock_now_ns() - started < 3 * NS_PER_S);
     listener_close(&listener, false);
-    assert_false(self_check_answers(listener.address, 200)); /* and none at all */
+    assert_false(answers(listener.address, 200)); /* and none at all */
 }
 
 static void addresses_that_are_none_do_not_answer(void **state)
 {
     (void)state;
-    assert_false(self_check_answers("", 100));
-    assert_false(self_check_answers("127.0.0.1", 100));
-    assert_false(self_check_answers("[]:1", 100));
-    assert_false(self_check_answers("unix:", 100));
-    assert_false(self_check_answers("unix:/no/such/socket", 100));
+    assert_false(answers("", 100));
+    assert_false(answers("127.0.0.1", 100));
+    assert_false(answers("[]:1", 100));
+    assert_false(answers("unix:", 100));
+    assert_false(answers("unix:/no/such/socket", 100));
 }
 
 static struct log silent_log(struct log_sink *sink)
@@ -119,7 +125,7 @@ static void three_failures_in_a_row_stop_the_program(void **state)
     struct self_check *check = NULL;
     struct err_buf why = {.text = ""};
     listener_open(&listener, true);
-    const struct self_check_options options = {listener.address, 50, &log};
+    const struct self_check_options options = {listener.address, 50, false, &log};
     assert_int_equal(self_check_start(&options, &check, &why), APP_OK);
     assert_false(sigterm_comes(400));
     listener_close(&listener, true);
@@ -135,7 +141,7 @@ static void a_stop_ends_it_at_once(void **state)
     struct log log = silent_log(&sink);
     struct self_check *check = NULL;
     struct err_buf why = {.text = ""};
-    const struct self_check_options options = {"127.0.0.1:1", 60000, &log};
+    const struct self_check_options options = {"127.0.0.1:1", 60000, false, &log};
     int64_t started = clock_now_ns();
     assert_int_equal(self_check_start(&options, &check, &why), APP_OK);
     assert_false(self_check_stop(&check));

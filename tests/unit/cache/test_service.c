@@ -108,7 +108,8 @@ static const struct store_operations scripted_operations = {
 static enum app_err start_at(struct fixture *fixture, const char *address, uint16_t port,
                              struct store *store, struct service **service)
 {
-    const struct service_options options = {address, port, store, &fixture->log};
+    const struct service_options options = {
+        .address = address, .port = port, .store = store, .log = &fixture->log};
     struct err_buf why = {.text = ""};
     enum app_err err = service_start(&options, service, &why);
     if (err)
@@ -118,7 +119,8 @@ static enum app_err start_at(struct fixture *fixture, const char *address, uint1
 
 static void connect_client(struct fixture *fixture, bool compress)
 {
-    const struct grpc_client_options options = {service_address(fixture->service), compress};
+    const struct grpc_client_options options = {.address = service_address(fixture->service),
+                                                .compress = compress};
     grpc_client_free(&fixture->client);
     fixture->client = grpc_client_new(&options);
 }
@@ -359,7 +361,7 @@ static void an_address_that_is_taken_is_refused(void **state)
     assert_int_equal(start_at(fixture, address, 0, fixture->store, &third), APP_CONFIG);
     assert_null(third);
     grpc_client_free(&fixture->client);
-    fixture->client = grpc_client_new(&(struct grpc_client_options){address, false});
+    fixture->client = grpc_client_new(&(struct grpc_client_options){.address = address});
     assert_int_equal(call(fixture, "/Cache/Check", BYTES("")), GRPC_OK);
     service_stop(&other, 5000);
     /* What is left of a socket is no obstacle. */
@@ -449,7 +451,8 @@ struct parallel {
 static void *put_and_get(void *argument)
 {
     struct parallel *parallel = argument;
-    const struct grpc_client_options options = {service_address(parallel->fixture->service), false};
+    const struct grpc_client_options options = {.address =
+                                                    service_address(parallel->fixture->service)};
     struct grpc_client *client = grpc_client_new(&options);
     struct grpc_client_answer answer = {0};
     char item[20000];

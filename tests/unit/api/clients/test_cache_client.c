@@ -42,8 +42,8 @@ struct fixture {
 static void open_client(struct fixture *fixture)
 {
     struct err_buf why = {.text = ""};
-    assert_int_equal(cache_client_new(fixture->address, &fixture->log, &fixture->client, &why),
-                     APP_OK);
+    const struct cache_client_options options = {.address = fixture->address, .log = &fixture->log};
+    assert_int_equal(cache_client_new(&options, &fixture->client, &why), APP_OK);
     assert_int_equal(cache_caller_new(fixture->client, &fixture->caller), APP_OK);
 }
 
@@ -661,7 +661,8 @@ static void an_address_that_is_none_is_refused(void **state)
     memset(address + 6, 'a', sizeof(address) - 7);
     struct cache_client *client = fixture->client;
     struct err_buf why = {.text = ""};
-    assert_int_equal(cache_client_new(address, &fixture->log, &client, &why), APP_CONFIG);
+    const struct cache_client_options options = {.address = address, .log = &fixture->log};
+    assert_int_equal(cache_client_new(&options, &client, &why), APP_CONFIG);
     assert_ptr_equal(client, fixture->client);
     assert_string_not_equal(why.text, "");
 }
