@@ -270,16 +270,18 @@ static bool write_answer(void *sink, const char *head, size_t head_len, const st
         total += pieces[i].iov_len;
 
     bool ok;
-    if (total <= SMALL_ANSWER) {
+    bool is_large = total > SMALL_ANSWER;
+    if (!is_large) {
         ok = put_small(connection, head, head_len, pieces, count);
     } else {
         const struct sender_limits limits = {SEND_STALL_MS, SEND_TOTAL_MS};
         ok = sender_send_stdout(connection->fd, connection->fcgi.requestId, &limits, head, head_len,
                                 pieces, count);
     }
-    ok = ok && FCGX_FClose(connection->fcgi.err) == 0 && FCGX_FClose(connection->fcgi.out) == 0;
-    connection->broken = !ok;
-    return ok;
+    bool ended =
+        ok && FCGX_FClose(connection->fcgi.err) == 0 && FCGX_FClose(connection->fcgi.out) == 0;
+    connection->broken = !ended;
+    return ended || (ok && is_large && sender_peer_has_all(connection->fd));
 }
 
 static void answer(struct connection *connection, void *worker)

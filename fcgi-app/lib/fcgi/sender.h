@@ -20,10 +20,17 @@ struct sender_limits {
 /*
  * Send `head` and the pieces, then wait until the socket takes a few bytes more,
  * so that what ends the request does not block. The stream's end is not sent.
- * False: the peer is gone, or too slow. Never raises SIGPIPE.
+ * False: the peer is gone, or too slow. One that has gone after it had read all of
+ * it was answered: true. Never raises SIGPIPE.
  */
 bool sender_send_stdout(int fd, int request_id, const struct sender_limits *limits,
                         const char *head, size_t head_len, const struct iovec *pieces,
                         size_t count);
+
+/*
+ * Whether the peer has closed the connection and had read everything by then: lighttpd
+ * does not wait for the stream's end once it has what Content-Length says.
+ */
+bool sender_peer_has_all(int fd);
 
 #endif

@@ -271,6 +271,44 @@ static void a_peer_that_leaves_within_a_large_answer_is_noticed(void **state)
     test_app_finish(app);
 }
 
+/* Read records until a body of so many bytes is there, and not one byte more. */
+static void take_body(int fd, size_t body)
+{
+    char *content = malloc(65536);
+    assert_non_null(content);
+    bool in_body = false;
+    while (body > 0) {
+        unsigned char header[8];
+        assert_int_equal(recv(fd, header, sizeof(header), MSG_WAITALL), sizeof(header));
+        size_t len = (size_t)header[4] << 8 | header[5];
+        assert_int_equal(recv(fd, content, len, MSG_WAITALL), len);
+        const char *head_end = in_body ? content : memmem(content, len, "\r\n\r\n", 4);
+        assert_non_null(head_end);
+        size_t head_len = in_body ? 0 : (size_t)(head_end - content) + 4;
+        in_body = true;
+        assert_true(len - head_len <= body);
+        body -= len - head_len;
+    }
+    free(content);
+}
+
+/* As lighttpd does once it has what Content-Length promised: there may be no end to write to. */
+static void a_peer_that_leaves_when_it_has_it_all_was_answered(void **state)
+{
+    (void)state;
+    struct test_app *app = test_app_serve(1);
+    for (int i = 0; i < 50; i++) {
+        int fd = test_app_connect(app);
+        assert_true(fcgi_peer_request(fd, 0, GET("/huge"), NULL, 0));
+        take_body(fd, TEST_APP_HUGE);
+        (void)close(fd);
+        test_app_await(&app->finished);
+        assert_int_equal(app->last_error, APP_OK);
+    }
+    test_app_assert_hello(app);
+    test_app_finish(app);
+}
+
 static void a_peer_that_leaves_before_a_small_answer_is_noticed(void **state)
 {
     (void)state;
@@ -450,6 +488,7 @@ int main(void)
         cmocka_unit_test(an_aborted_upload_is_an_error_for_the_handler),
         cmocka_unit_test(an_upload_whose_peer_leaves_is_an_error_for_the_handler),
         cmocka_unit_test(a_peer_that_leaves_within_a_large_answer_is_noticed),
+        cmocka_unit_test(a_peer_that_leaves_when_it_has_it_all_was_answered),
         cmocka_unit_test(a_peer_that_leaves_before_a_small_answer_is_noticed),
         cmocka_unit_test(an_upload_survives_signals),
         cmocka_unit_test(a_body_of_a_megabyte_is_read_whole),
