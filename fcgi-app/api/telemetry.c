@@ -3,6 +3,7 @@
 #include "api/telemetry.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 #include "api/routes/routes.h"
@@ -13,9 +14,17 @@ enum { STATUS_FIRST = 100, STATUS_LAST = 599, STATUS_NONE = 500, NAME_LEN = 64 }
 
 /* --- What can be told apart ------------------------------------------------------ */
 
-enum upstream { UPSTREAM_CACHE, UPSTREAM_FACEBOX, UPSTREAM_ORIGIN, UPSTREAM__MAX };
-static const char *const upstream_names[UPSTREAM__MAX] = {
-    [UPSTREAM_CACHE] = "cache", [UPSTREAM_FACEBOX] = "facebox", [UPSTREAM_ORIGIN] = "fetch"};
+enum upstream {
+    UPSTREAM_CACHE,
+    UPSTREAM_FACEBOX,
+    UPSTREAM_ORIGIN,
+    UPSTREAM_GATEWAY,
+    UPSTREAM__MAX
+};
+static const char *const upstream_names[UPSTREAM__MAX] = {[UPSTREAM_CACHE] = "cache",
+                                                          [UPSTREAM_FACEBOX] = "facebox",
+                                                          [UPSTREAM_ORIGIN] = "fetch",
+                                                          [UPSTREAM_GATEWAY] = "payment"};
 
 enum operation {
     OPERATION_GET,
@@ -23,11 +32,12 @@ enum operation {
     OPERATION_EXISTS,
     OPERATION_CHECK,
     OPERATION_INFO,
+    OPERATION_PAY,
     OPERATION__MAX
 };
 static const char *const operation_names[OPERATION__MAX] = {
     [OPERATION_GET] = "get",     [OPERATION_PUT] = "put",   [OPERATION_EXISTS] = "exists",
-    [OPERATION_CHECK] = "check", [OPERATION_INFO] = "info",
+    [OPERATION_CHECK] = "check", [OPERATION_INFO] = "info", [OPERATION_PAY] = "pay",
 };
 
 static const struct {
@@ -42,6 +52,7 @@ static const struct {
     [UPSTREAM_FACEBOX_CHECK] = {UPSTREAM_FACEBOX, OPERATION_CHECK, "emojify.find_faces"},
     [UPSTREAM_FACEBOX_INFO] = {UPSTREAM_FACEBOX, OPERATION_INFO, NULL},
     [UPSTREAM_FETCH] = {UPSTREAM_ORIGIN, OPERATION_GET, "emojify.fetch_file"},
+    [UPSTREAM_PAYMENT] = {UPSTREAM_GATEWAY, OPERATION_PAY, NULL},
 };
 
 static const char *const fault_route_names[FAULT_ROUTE__MAX] = {
@@ -79,28 +90,35 @@ static const char *fault_type_label(size_t index)
     return index < FAULT_TYPE__MAX ? fault_type_names[index] : NULL;
 }
 
-/* The API's routes, those at the root, and "none" for what is no route. */
+/* The API's rows, then those at the root; NULL beyond the last. */
+static const struct route *route_row(size_t row)
+{
+    if (row < api_route_count)
+        return &api_routes[row];
+    row -= api_route_count;
+    return row < root_route_count ? &root_routes[row] : NULL;
+}
+
+/*
+ * A name of each row, and "none" for what is no route. Rows that share a name, one
+ * for each method, are counted at the first of them, so the others stay empty and,
+ * in a sparse metric, unseen.
+ */
 static const char *route_label(size_t index)
 {
-    if (index < api_route_count)
-        return api_routes[index].name;
-    index -= api_route_count;
-    if (index < root_route_count)
-        return root_routes[index].name;
-    return index == root_route_count ? "none" : NULL;
+    const struct route *row = route_row(index);
+    if (row)
+        return row->name;
+    return index == api_route_count + root_route_count ? "none" : NULL;
 }
 
 static size_t route_index(const struct route *route)
 {
-    for (size_t i = 0; i < api_route_count; i++) {
-        if (route == &api_routes[i])
-            return i;
-    }
-    for (size_t i = 0; i < root_route_count; i++) {
-        if (route == &root_routes[i])
-            return api_route_count + i;
-    }
-    return api_route_count + root_route_count;
+    size_t index = 0;
+    const struct route *row;
+    while ((row = route_row(index)) && (!route || strcmp(row->name, route->name) != 0))
+        index++;
+    return index;
 }
 
 /* --- The table ------------------------------------------------------------------- */
@@ -163,7 +181,8 @@ static const struct metric table[ROW__MAX] = {
                  .type = METRIC_COUNTER,
                  .unit = METRIC_SECONDS,
                  .help = "CPU time of the threads that handled requests, while they did",
-                 .labels = {ROUTE_LABEL}},
+                 .labels = {ROUTE_LABEL},
+                 .sparse = true},
     [ROW_IN_FLIGHT] = {.name = "emojify_requests_in_flight",
                        .type = METRIC_GAUGE,
                        .help = "Requests being handled now, this one included"},
@@ -288,7 +307,7 @@ void telemetry_request_end(struct telemetry *telemetry, const struct telemetry_r
         metrics_add(metrics, ROW_CPU, METRIC_AT(route), (uint64_t)cpu_ns);
     metrics_gauge_add(metrics, ROW_IN_FLIGHT, METRIC_AT(0), -1);
     metrics_tick(metrics, now_ns);
-    if (telemetry->statsd && route < api_route_count)
+    if (telemetry->statsd && outcome->route && route < api_route_count)
         time_route(telemetry, outcome->route, spent_ns, status);
 }
 

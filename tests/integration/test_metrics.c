@@ -80,6 +80,27 @@ static void metrics_are_at_the_root_in_the_format_that_prometheus_reads(void **s
     http_reply_release(&reply);
 }
 
+/* Prometheus drops a series that is there twice, and promtool does not say so. */
+static void no_series_is_there_twice(void **state)
+{
+    const struct scene *scene = *state;
+    ask_times(scene, &(struct http_call){.url = "/debug/pprof/"}, 2);
+    ask_times(scene, &(struct http_call){.url = "/api/health/live"}, 2);
+    char *text = scrape(scene);
+    for (char *line = text; *line; line += strcspn(line, "\n") + 1) {
+        size_t len = strcspn(line, " \n");
+        if (*line == '#')
+            continue;
+        const char *rest = line + strcspn(line, "\n");
+        for (; *rest; rest += strcspn(rest, "\n")) {
+            rest++;
+            if (strncmp(rest, line, len + 1) == 0)
+                fail_msg("%.*s is there twice", (int)len, line);
+        }
+    }
+    free(text);
+}
+
 static void promtool_finds_nothing_to_say(void **state)
 {
     const struct scene *scene = *state;
@@ -271,6 +292,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(metrics_are_at_the_root_in_the_format_that_prometheus_reads),
+        cmocka_unit_test(no_series_is_there_twice),
         cmocka_unit_test(promtool_finds_nothing_to_say),
         cmocka_unit_test(requests_are_counted_by_route_method_and_exact_status),
         cmocka_unit_test(a_picture_is_counted_with_its_faces_and_its_steps),

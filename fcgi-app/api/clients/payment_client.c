@@ -11,9 +11,13 @@
 static enum app_err ask(const struct payment_call *call, const struct card *card,
                         struct http_answer *answer, struct err_buf *why)
 {
-    const struct http_header headers[] = {{"Content-Type", "application/json"},
-                                          {"Accept", "application/json"},
-                                          {"X-Request-Id", call->request_id}};
+    struct http_header headers[3 + PAYMENT_CALL_HEADERS_MAX] = {
+        {"Content-Type", "application/json"}, {"Accept", "application/json"}};
+    size_t header_count = 2;
+    if (call->request_id)
+        headers[header_count++] = (struct http_header){"X-Request-Id", call->request_id};
+    for (size_t i = 0; i < call->header_count && i < PAYMENT_CALL_HEADERS_MAX; i++)
+        headers[header_count++] = call->headers[i];
     char json[CARD_JSON_MAX];
     size_t len;
     enum app_err err = card_write(card, json, &len);
@@ -22,7 +26,7 @@ static enum app_err ask(const struct payment_call *call, const struct card *card
             .method = "POST",
             .url = call->address,
             .headers = headers,
-            .header_count = call->request_id ? 3 : 2,
+            .header_count = header_count,
             .body = json,
             .body_len = len,
             .deadline_ns = call->deadline_ns,

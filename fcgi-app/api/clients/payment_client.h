@@ -14,11 +14,15 @@
 #include "lib/base/err.h"
 #include "lib/net/http_client.h"
 
+enum { PAYMENT_CALL_HEADERS_MAX = 8 };
+
 struct payment_call {
     struct http_client *http;
     const char *address; /* PAYMENT_ADDRESS, the whole URL */
     int64_t deadline_ns;
-    const char *request_id; /* NULL: none */
+    const char *request_id;            /* NULL: none */
+    const struct http_header *headers; /* further ones, at most PAYMENT_CALL_HEADERS_MAX */
+    size_t header_count;
 };
 
 /* Zero-initialise it. */

@@ -56,11 +56,14 @@ enum app_err route_payments(struct exchange *exchange)
 {
     struct card card;
     struct payment_answer answer = {.status = 0};
+    struct http_header headers[TRACE_HEADERS_MAX];
     const struct payment_call call = {
         .http = exchange->worker->http,
         .address = exchange->app->config.payment_address,
         .deadline_ns = deadline_min(exchange->deadline_ns, deadline_in_ms(GATEWAY_TIMEOUT_MS)),
         .request_id = exchange->request->id,
+        .headers = headers,
+        .header_count = trace_headers(&exchange->request->trace, headers),
     };
     if (!*call.address)
         return err_set(&exchange->why, APP_NOT_IMPLEMENTED, "payments are not configured");
@@ -68,7 +71,9 @@ enum app_err route_payments(struct exchange *exchange)
     enum app_err err = read_card(exchange, &card);
     if (err)
         return err;
+    int64_t started_ns = clock_now_ns();
     err = payment_client_pay(&call, &card, &answer, &exchange->why);
+    telemetry_upstream(&exchange->app->telemetry, UPSTREAM_PAYMENT, started_ns, err);
     card_wipe(&card);
     if (!err)
         err = relay(exchange, &answer);

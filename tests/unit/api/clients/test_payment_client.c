@@ -33,8 +33,10 @@ static int set_up(void **state)
     assert_int_equal(http_client_new(&fixture->http), APP_OK);
     (void)snprintf(fixture->address, sizeof(fixture->address), "http://127.0.0.1:%d/pay?key=k",
                    origin_port(fixture->origin));
-    fixture->call =
-        (struct payment_call){fixture->http, fixture->address, deadline_in_ms(20000), "request-1"};
+    fixture->call = (struct payment_call){.http = fixture->http,
+                                          .address = fixture->address,
+                                          .deadline_ns = deadline_in_ms(20000),
+                                          .request_id = "request-1"};
     *state = fixture;
     return 0;
 }
@@ -85,6 +87,9 @@ static void the_card_goes_to_the_gateway_as_json(void **state)
     struct fixture *fixture = *state;
     char value[100];
     size_t len;
+    static const struct http_header headers[] = {{"traceparent", "00-1-2-01"}};
+    fixture->call.headers = headers;
+    fixture->call.header_count = 1;
     answer(fixture, "200 OK", "{\"id\":\"7\"}");
     assert_int_equal(pay(fixture), APP_OK);
     char *body = origin_last_body(fixture->origin, "/pay?key=k", &len);
@@ -97,6 +102,8 @@ static void the_card_goes_to_the_gateway_as_json(void **state)
     assert_string_equal(value, "application/json");
     origin_last_header(fixture->origin, "/pay?key=k", "X-Request-Id", value, sizeof(value));
     assert_string_equal(value, "request-1");
+    origin_last_header(fixture->origin, "/pay?key=k", "traceparent", value, sizeof(value));
+    assert_string_equal(value, "00-1-2-01");
 }
 
 static void what_the_gateway_answers_is_handed_on(void **state)
