@@ -40,9 +40,9 @@ static int set_up(void **state)
     fixture->app.config.request_timeout_ms = 20000;
     fixture->app.config.run_dir = "/proc/self/nothing"; /* metrics in memory of its own */
     fixture->app.config.statsd_server = "";
-    assert_int_equal(telemetry_start(&fixture->app.telemetry, &fixture->app.config,
-                                     &fixture->app.log, NULL),
-                     APP_OK);
+    assert_int_equal(
+        telemetry_start(&fixture->app.telemetry, &fixture->app.config, &fixture->app.log, NULL),
+        APP_OK);
     assert_int_equal(http_client_new(&fixture->worker.http), APP_OK);
     *state = fixture;
     return 0;
