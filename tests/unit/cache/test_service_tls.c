@@ -41,7 +41,7 @@ static int set_up(void **state)
     temp_dir_path(&fixture->dir, "log", fixture->log_path);
     fixture->sink.fd = open(fixture->log_path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
     atomic_init(&fixture->sink.level, LOG_WARN);
-    fixture->log = (struct log){&fixture->sink, "test", NULL};
+    fixture->log = (struct log){.sink = &fixture->sink, .module = "test"};
     fixture->authority = authority_new();
     fixture->stranger = authority_new();
     authority_issue(fixture->authority, fixture->authority, "IP:127.0.0.1", &fixture->dir, "server",

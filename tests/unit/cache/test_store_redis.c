@@ -52,7 +52,7 @@ static int set_up_without_redis(void **state)
     (void)snprintf(fixture->url, sizeof(fixture->url), "unix://%.200s", fixture->redis.socket);
     fixture->sink.fd = -1;
     atomic_init(&fixture->sink.level, LOG_TRACE); /* so that records are made */
-    fixture->log = (struct log){&fixture->sink, "test", NULL};
+    fixture->log = (struct log){.sink = &fixture->sink, .module = "test"};
     *state = fixture;
     return 0;
 }

@@ -36,7 +36,7 @@ static int set_up(void **state)
     temp_dir_init(&fixture->dir);
     fixture->sink.fd = -1;
     atomic_init(&fixture->sink.level, LOG_TRACE);
-    fixture->log = (struct log){&fixture->sink, "test", NULL};
+    fixture->log = (struct log){.sink = &fixture->sink, .module = "test"};
     fixture->authority = authority_new();
     fixture->stranger = authority_new();
     authority_issue(fixture->authority, fixture->authority, "URI:" OTHER_URI, &fixture->dir,
@@ -73,7 +73,7 @@ static void start_cache(struct fixture *fixture, const struct authority *issuer,
 
 static enum app_err check(struct fixture *fixture)
 {
-    struct cache_call call = {deadline_in_ms(PATIENCE_MS), NULL};
+    struct cache_call call = {.deadline_ns = deadline_in_ms(PATIENCE_MS)};
     struct err_buf why = {.text = ""};
     int status;
     return cache_check(fixture->caller, &call, &status, &why);
