@@ -24,6 +24,7 @@ static const char *const environment[] = {"REQUEST_METHOD=POST", "REQUEST_URI=/p
                                           "HTTP_X_REQUEST_ID=request-1", NULL};
 
 struct fixture {
+    struct log_sink sink;
     struct app app;
     struct worker worker;
     struct origin *origin;
@@ -41,6 +42,13 @@ static int set_up(void **state)
     (void)snprintf(fixture->address, sizeof(fixture->address), "http://127.0.0.1:%d/pay",
                    origin_port(fixture->origin));
     fixture->app.config.payment_address = fixture->address;
+    fixture->sink = (struct log_sink){.fd = -1, .level = LOG_OFF};
+    fixture->app.log = (struct log){.sink = &fixture->sink, .module = "test"};
+    fixture->app.config.run_dir = "/proc/self/nothing"; /* metrics in memory of its own */
+    fixture->app.config.statsd_server = "";
+    assert_int_equal(
+        telemetry_start(&fixture->app.telemetry, &fixture->app.config, &fixture->app.log, NULL),
+        APP_OK);
     *state = fixture;
     return 0;
 }
@@ -49,6 +57,7 @@ static int tear_down(void **state)
 {
     struct fixture *fixture = *state;
     loopback_release(&fixture->loopback);
+    telemetry_stop(&fixture->app.telemetry);
     http_client_free(&fixture->worker.http);
     origin_stop(&fixture->origin);
     free(fixture);
