@@ -20,7 +20,9 @@
 #include "api/profiling/profiling.h"
 #include "api/telemetry.h"
 #include "lib/base/err.h"
+#include "lib/base/leader.h"
 #include "lib/base/log.h"
+#include "lib/base/ticker.h"
 #include "lib/fcgi/request.h"
 #include "lib/fcgi/response.h"
 #include "lib/http/router.h"
@@ -29,7 +31,7 @@
 
 enum { APP_MAX_ROUTES = 64 };
 
-/* The process. Filled by main, then read-only but for telemetry, health and stopping. */
+/* The process. Filled by main, then read-only but for what says otherwise. */
 struct app {
     struct api_config config;
     struct log log;
@@ -43,6 +45,8 @@ struct app {
     struct admin_guard admin_guard;                       /* counts with an atomic of its own */
     struct telemetry telemetry;                           /* its functions take any thread */
     struct health health;                                 /* has a lock of its own */
+    struct ticker *chores;                                /* see api/chores.h */
+    struct leader leader;                                 /* the chores' own */
     atomic_bool stopping; /* SIGTERM was taken: /health/ready says so */
 };
 

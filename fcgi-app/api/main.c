@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "api/app.h"
+#include "api/chores.h"
 #include "api/clients/card.h"
 #include "api/faults.h"
 #include "api/handler.h"
@@ -113,11 +114,14 @@ static enum app_err app_init(struct app *app, struct err_buf *why)
         err = telemetry_start(&app->telemetry, config, &app->log, why);
     if (!err)
         err = start_profiling(app, why);
+    if (!err)
+        err = chores_start(app);
     return err;
 }
 
 static void app_release(struct app *app)
 {
+    chores_stop(app);
     profiling_free(&app->profiling);
     telemetry_stop(&app->telemetry);
     cache_client_free(&app->cache);
@@ -175,7 +179,8 @@ out:
 
 int main(int argc, char **argv)
 {
-    static struct app app; /* too large for a stack, handed down by pointer from here */
+    static struct app app = {
+        .leader = {.fd = -1}}; /* too large for a stack, handed down by pointer from here */
     const char *listen_address = NULL;
     struct program program = {
         .name = "emojify-api",
