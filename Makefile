@@ -22,7 +22,7 @@ MAKEFLAGS += --no-print-directory -r
 DEPS := gcc g++ libc6-dev pkg-config \
 	libfcgi-dev libprotobuf-c-dev protobuf-c-compiler libprotobuf-dev libgrpc-dev \
 	libcurl4-openssl-dev libssl-dev libjansson-dev libcjose-dev libvips-dev libmicrohttpd-dev libhiredis-dev \
-	libdlib-dev libblas-dev liblapack-dev libgoogle-perftools-dev libdw-dev zlib1g-dev \
+	libxxhash-dev libdlib-dev libblas-dev liblapack-dev libgoogle-perftools-dev libdw-dev zlib1g-dev \
 	fonts-noto-color-emoji lighttpd curl
 # What only the tests need, and what only `make check` needs.
 # The three after cmocka are clients that read our profiles; tests without them say that they
@@ -76,7 +76,7 @@ endif
 CFLAGS   := -std=gnu11 $(COMMON) $(WARNINGS) $(WARNINGS_C)
 CXXFLAGS := -std=gnu++17 $(COMMON) $(WARNINGS)
 
-LIBS := -lfcgi -lprotobuf-c -lgrpc -lgpr -lcurl -lcjose -lcrypto -ljansson -lmicrohttpd -lhiredis \
+LIBS := -lfcgi -lprotobuf-c -lgrpc -lgpr -lcurl -lcjose -lcrypto -ljansson -lmicrohttpd -lhiredis -lxxhash \
 	$(shell pkg-config --libs vips 2>/dev/null) -ldw -lz -lstdc++ -lm
 LIBS_api := -lprofiler
 LIBS_facebox := -ldlib -lblas -llapack

@@ -13,10 +13,23 @@ static void keep_metrics(void *context)
     metrics_tick(app->telemetry.metrics, clock_now_ns());
 }
 
+/* The sizes are the pool's, so one process of it shows them. */
+static void keep_tier(void *context)
+{
+    struct app *app = context;
+    bool for_pool = chores_for_pool(app);
+    struct local_cache_usage usage = {0, 0};
+    local_cache_tend(app->tier, for_pool);
+    if (for_pool)
+        usage = local_cache_usage(app->tier);
+    telemetry_local_cache_size(&app->telemetry, usage.bytes, usage.files);
+}
+
 enum app_err chores_start(struct app *app)
 {
     const struct chore table[] = {
         {.run = keep_metrics, .context = app, .every_ms = 1000},
+        {.run = keep_tier, .context = app, .every_ms = LOCAL_CACHE_CHORE_MS},
     };
     app->leader = LEADER_NONE;
     return ticker_new(table, sizeof(table) / sizeof(table[0]), &app->chores);

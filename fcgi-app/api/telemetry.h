@@ -36,6 +36,15 @@ enum upstream_call {
 enum fault_route { FAULT_ROUTE_CACHE, FAULT_ROUTE_EMOJIFY, FAULT_ROUTE__MAX };
 enum fault_type { FAULT_HTTP_ERROR, FAULT_DELAY, FAULT_DUMP, FAULT_TYPE__MAX };
 
+/* What GET /cache/{file} found in the local tier. */
+enum local_cache_event {
+    LOCAL_CACHE_EVENT_HIT,
+    LOCAL_CACHE_EVENT_STALE, /* it was there, but the cache had to be asked */
+    LOCAL_CACHE_EVENT_MISS,
+    LOCAL_CACHE_EVENT_UNSTORED, /* what the cache had answered could not be kept */
+    LOCAL_CACHE_EVENT__MAX
+};
+
 struct telemetry {
     struct metrics *metrics;
     struct statsd *statsd; /* NULL: nobody is told */
@@ -79,6 +88,10 @@ void telemetry_stored(struct telemetry *telemetry, size_t faces);
 
 /* The pictures of one request are not in memory any more. */
 void telemetry_pictures_freed(struct telemetry *telemetry);
+
+void telemetry_local_cache(struct telemetry *telemetry, enum local_cache_event event);
+/* What the local tier holds; 0 and 0 in all processes of the pool but one. */
+void telemetry_local_cache_size(struct telemetry *telemetry, int64_t bytes, int64_t files);
 
 /* One more of a statsd counter of the Go service: "cache.file_not_found". */
 void telemetry_count(struct telemetry *telemetry, const char *name);
