@@ -19,6 +19,7 @@
 #include "api/image/artwork.h"
 #include "api/profiling/profiling.h"
 #include "api/telemetry.h"
+#include "lib/base/coalesce.h"
 #include "lib/base/err.h"
 #include "lib/base/leader.h"
 #include "lib/base/log.h"
@@ -45,6 +46,7 @@ struct app {
     struct admin_guard admin_guard;                       /* counts with an atomic of its own */
     struct telemetry telemetry;                           /* its functions take any thread */
     struct health health;                                 /* has a lock of its own */
+    struct coalescer *gets; /* of the cache, by id */
     struct ticker *chores;                                /* see api/chores.h */
     struct leader leader;                                 /* the chores' own */
     atomic_bool stopping; /* SIGTERM was taken: /health/ready says so */

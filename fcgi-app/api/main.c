@@ -111,6 +111,8 @@ static enum app_err app_init(struct app *app, struct err_buf *why)
     if (!err)
         err = start_cache_client(app, why);
     if (!err)
+        err = coalescer_new(&app->gets);
+    if (!err)
         err = telemetry_start(&app->telemetry, config, &app->log, why);
     if (!err)
         err = start_profiling(app, why);
@@ -124,6 +126,7 @@ static void app_release(struct app *app)
     chores_stop(app);
     profiling_free(&app->profiling);
     telemetry_stop(&app->telemetry);
+    coalescer_free(&app->gets);
     cache_client_free(&app->cache);
     address_guard_free(&app->guard);
     artwork_close(&app->artwork);

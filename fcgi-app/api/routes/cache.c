@@ -11,6 +11,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "lib/base/clock.h"
@@ -51,11 +52,32 @@ static enum app_err send_item(struct exchange *exchange, const struct cache_item
     return response_send_pieces(exchange->response, 200, sniff(item), item->pieces, item->count);
 }
 
+static void release_item(void *shared)
+{
+    struct cache_item *item = shared;
+    cache_item_release(item);
+    free(item);
+}
+
+/* The call for all who wait for this file now. */
+static void lead(struct exchange *exchange, const struct cache_call *call,
+                 struct coalesce_member *member)
+{
+    struct telemetry *telemetry = &exchange->app->telemetry;
+    struct cache_item *item = calloc(1, sizeof(*item));
+    int64_t started_ns = clock_now_ns();
+    enum app_err err = APP_NO_MEMORY;
+    if (item)
+        err = cache_get(exchange->worker->cache, call, exchange->parameter, item, &exchange->why);
+    telemetry_upstream(telemetry, UPSTREAM_CACHE_GET, started_ns, err);
+    coalesce_share(member, err, exchange->why.detail, item, release_item);
+}
+
 enum app_err route_cache(struct exchange *exchange)
 {
-    struct cache_item item = {.pieces = NULL};
     struct telemetry *telemetry = &exchange->app->telemetry;
     struct http_header headers[TRACE_HEADERS_MAX];
+    struct coalesce_member member;
     bool answered, dump;
     if (!is_cache_id(exchange->parameter)) {
         telemetry_count(telemetry, "cache.missing_parameter");
@@ -65,7 +87,6 @@ enum app_err route_cache(struct exchange *exchange)
     if (err || answered)
         return err;
 
-    int64_t started_ns = clock_now_ns();
     struct cache_call call = {
         .deadline_ns = deadline_min(exchange->deadline_ns,
                                     deadline_in_ms(exchange->app->config.cache_timeout_ms)),
@@ -73,14 +94,18 @@ enum app_err route_cache(struct exchange *exchange)
         .headers = headers,
         .header_count = trace_headers(&exchange->request->trace, headers),
     };
-    err = cache_get(exchange->worker->cache, &call, exchange->parameter, &item, &exchange->why);
-    telemetry_upstream(telemetry, UPSTREAM_CACHE_GET, started_ns, err);
+    err = coalesce_join(exchange->app->gets, exchange->parameter, call.deadline_ns, &member);
+    if (err)
+        return pipeline_upstream_error(&exchange->why, err, "the cache");
+    if (member.leads)
+        lead(exchange, &call, &member);
+    err = member.err;
     if (err)
         telemetry_count(telemetry, err == APP_NOT_FOUND ? "cache.file_not_found" : "cache.error");
     if (!err && dump)
-        faults_dump(exchange->parameter, &item);
+        faults_dump(exchange->parameter, member.result);
     if (!err)
-        err = send_item(exchange, &item);
-    cache_item_release(&item);
+        err = send_item(exchange, member.result);
+    coalesce_leave(&member);
     return pipeline_upstream_error(&exchange->why, err, "the cache");
 }

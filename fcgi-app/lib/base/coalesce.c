@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -170,7 +171,11 @@ static bool wait_for_wake(struct coalesce_member *member, int64_t deadline_ns)
         if (!group->runs && group->members == 1)
             unlink_group(coalescer, group);
     }
+    bool leads = member->leads;
     pthread_mutex_unlock(&coalescer->lock);
+    /* Where the cores are all busy, those who are ready to run may join before the call. */
+    if (leads)
+        (void)sched_yield();
     return woken;
 }
 
