@@ -107,7 +107,7 @@ PICTURES := $(addprefix build/pictures/,grace_hopper.jpg astronaut.png camera.pn
 
 # --- Targets for people ----------------------------------------------------------
 
-.PHONY: experiment all help deps deps-test deps-check run up down pictures test unit run-tests asan \
+.PHONY: bench bench-programs experiment all help deps deps-test deps-check run up down pictures test unit run-tests asan \
 	format check check-format check-headers check-tidy check-lint clean
 
 all: $(BINARIES) $(ARTWORK) ## build the three programs into build/release/
@@ -138,6 +138,18 @@ down: ## stop it (PORT=8080)
 
 pictures: $(PICTURES) ## get the photographs of make run and the tests
 	@:
+
+# Programs of tests/bench/, which the scripts there run.
+BENCH_PROGRAMS := $(patsubst tests/%_main.c,$(BUILD)/tests/%,$(wildcard tests/bench/*_main.c))
+$(BENCH_PROGRAMS): %: %_main.o $(BUILD)/api.a $(BUILD)/lib.a $(BUILD)/proto.a
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+bench: deps deps-test ## measure what requests cost, against the web server alone (build/bench/)
+	@$(MAKE) all pictures bench-programs
+	@BUILD=$(BUILD) tests/bench/bench.sh
+
+bench-programs: $(BENCH_PROGRAMS)
 
 experiment: deps deps-test ## repeat the investigation: a forgotten debug line, found by its profile
 	@$(MAKE) all
