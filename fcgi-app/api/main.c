@@ -60,8 +60,6 @@ static enum app_err start_profiling(struct app *app, struct err_buf *why)
     const struct api_config *config = &app->config;
     if (!config->profile)
         return APP_OK;
-    app->admin_guard.token = config->profile_token;
-    app->admin_guard.open = config->profile_auth != 0;
     size_t count = route_functions(app->route_functions, api_routes, api_route_count);
     count += route_functions(app->route_functions + count, root_routes, root_route_count);
     const struct profiling_options options = {
@@ -94,6 +92,9 @@ static enum app_err prepare_profiling(char **argv, struct err_buf *why)
 static enum app_err app_init(struct app *app, struct err_buf *why)
 {
     const struct api_config *config = &app->config;
+    app->token_guard.token = config->profile_token;
+    app->admin_guard.token = config->profile_token;
+    app->admin_guard.open = config->profile_auth != 0;
     app->faces = (struct face_client){config->facebox, config->facebox_user, config->facebox_pass};
 
     enum app_err err = health_init(&app->health);
