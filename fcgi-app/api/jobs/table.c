@@ -297,6 +297,8 @@ enum app_err table_new(const struct table_options *options, struct table **table
     made->shared = SHARED_FILE_NONE;
     made->log = *options->log;
     made->workers = options->workers;
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    made->cores = cores > 0 ? (unsigned)cores : 1;
     enum app_err err = shared_file_private(&made->local, sizeof(struct table_memory));
     if (!err && !init_lock(made->local.map)) {
         shared_file_release(&made->local);
