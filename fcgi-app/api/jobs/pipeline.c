@@ -51,6 +51,8 @@ static enum app_err fetch(struct pipeline *pipeline, const char *url, struct buf
     struct http_fetch fetch = {
         .url = url,
         .guard = pipeline->app->guard,
+        .allow_hosts = pipeline->app->config.fetch_allow_hosts,
+        .deny_hosts = pipeline->app->config.fetch_deny_hosts,
         .request_id = pipeline->request_id,
         .deadline_ns = step_deadline(pipeline, pipeline->app->config.fetch_timeout_ms),
         .max_bytes = LIMIT_PICTURE_BYTES,
