@@ -93,6 +93,19 @@ void telemetry_local_cache(struct telemetry *telemetry, enum local_cache_event e
 /* What the local tier holds; 0 and 0 in all processes of the pool but one. */
 void telemetry_local_cache_size(struct telemetry *telemetry, int64_t bytes, int64_t files);
 
+/* So many more requests and jobs wait for their turn, or for who does the same work. */
+void telemetry_queue(struct telemetry *telemetry, int change);
+/* So many more pictures are being worked on. */
+void telemetry_running(struct telemetry *telemetry, int change);
+/*
+ * A job in the background, by the thread that does it: its CPU time counts for the
+ * route that it was asked for by, for that is what asking costs.
+ */
+void telemetry_job_begin(struct telemetry_request *job);
+void telemetry_job_end(struct telemetry *telemetry, const struct telemetry_request *job);
+/* A request or job has got what another one did. */
+void telemetry_shared(struct telemetry *telemetry);
+
 /* One more of a statsd counter of the Go service: "cache.file_not_found". */
 void telemetry_count(struct telemetry *telemetry, const char *name);
 

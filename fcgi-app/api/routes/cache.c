@@ -2,23 +2,20 @@
 /*
  * GET /cache/{file}: the stored bytes, straight from gRPC's slices to the web
  * server's socket. Other writers share the cache, so the name is checked here
- * and the type is sniffed, never believed.
+ * and the type is sniffed, never believed. DELETE takes a file down.
  */
 #include "api/app.h"
 #include "api/faults.h"
+#include "api/jobs/flight.h"
 #include "api/jobs/pipeline.h"
 #include "api/routes/routes.h"
+#include "api/routes/stored_file.h"
 
-#include <inttypes.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-
-#define XXH_STATIC_LINKING_ONLY /* for the state on the stack */
-#include <xxhash.h>
 
 #include "lib/base/clock.h"
 #include "lib/base/limits.h"
-#include "lib/http/content_type.h"
 
 /* 1 to LIMIT_CACHE_ID of these, the first not a dot. */
 static bool is_cache_id(const char *name)
@@ -29,46 +26,28 @@ static bool is_cache_id(const char *name)
     return len >= 1 && len <= LIMIT_CACHE_ID && name[0] != '.' && strspn(name, allowed) == len;
 }
 
-static const char *sniff(const struct cache_item *item)
+/* What the cache gave, for all who asked for it at the same time. */
+struct got {
+    struct cache_item item; /* nothing when another process has asked, and stored it */
+    struct stored_file file;
+    bool in_tier;
+    struct local_cache_file tier_file;
+};
+
+static void release_got(void *shared)
 {
-    char start[CONTENT_TYPE_SNIFF_LEN];
-    size_t len = 0;
-    for (size_t i = 0; i < item->count && len < sizeof(start); i++) {
-        size_t room = sizeof(start) - len;
-        size_t part = item->pieces[i].iov_len < room ? item->pieces[i].iov_len : room;
-        memcpy(start + len, item->pieces[i].iov_base, part);
-        len += part;
-    }
-    return content_type_sniff(start, len);
+    struct got *got = shared;
+    cache_item_release(&got->item);
+    free(got);
 }
 
-/* The same from every process and machine, so that any of them may answer 304. */
-static uint64_t hash_item(const struct cache_item *item)
-{
-    XXH3_state_t state;
-    XXH3_INITSTATE(&state);
-    (void)XXH3_64bits_reset(&state);
-    for (size_t i = 0; i < item->count; i++)
-        (void)XXH3_64bits_update(&state, item->pieces[i].iov_base, item->pieces[i].iov_len);
-    return XXH3_64bits_digest(&state);
-}
-
-static enum app_err add_headers(struct exchange *exchange, uint64_t hash)
-{
-    char cache_control[64] = "no-cache";
-    char etag[24];
-    int64_t seconds = exchange->app->config.local_cache_ttl_ms / 1000;
-    if (seconds > 0)
-        (void)snprintf(cache_control, sizeof(cache_control), "public, max-age=%" PRId64, seconds);
-    (void)snprintf(etag, sizeof(etag), "\"%016" PRIx64 "\"", hash);
-    enum app_err err = response_header(exchange->response, "Cache-Control", cache_control);
-    return err ? err : response_header(exchange->response, "ETag", etag);
-}
+/* --- The local tier -------------------------------------------------------------- */
 
 /*
- * The directory that the web server says it sends files from, for this request, in a
- * variable that no client can set (theirs begin with HTTP_). Without it, or when it is
- * another one, an X-Sendfile header would be an empty answer.
+ * The web server says for each request from which directory it sends files, in a
+ * variable that no client can set, for theirs begin with HTTP_. Without it, or with
+ * another directory, an X-Sendfile header would be an empty answer or a 403, so the
+ * bytes go out as if there were no tier.
  */
 static struct local_cache *usable_tier(const struct exchange *exchange)
 {
@@ -83,95 +62,147 @@ static struct local_cache *usable_tier(const struct exchange *exchange)
     return strlen(directory) == len && memcmp(directory, from, len) == 0 ? tier : NULL;
 }
 
-/* Web servers decode the path. */
-static char *encode_path(struct arena *arena, const char *path)
+static enum app_err send_from_tier(struct exchange *exchange, const struct local_cache_file *found)
 {
-    static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-                                "0123456789/._~=-";
-    char *encoded = arena_alloc(arena, strlen(path) * 3 + 1);
-    char *out = encoded;
-    for (; encoded && *path; path++) {
-        if (strchr(plain, *path))
-            *out++ = *path;
-        else
-            out += snprintf(out, 4, "%%%02X", (unsigned char)*path);
-    }
-    if (encoded)
-        *out = '\0';
-    return encoded;
+    struct stored_file file;
+    stored_file_known(&file, found->type, found->hash);
+    enum app_err err = stored_file_headers(exchange, &file);
+    return err ? err : stored_file_send_path(exchange, &file, found->path, found->len);
 }
 
-/* The web server does the rest, Range and If-None-Match too. */
-static enum app_err send_file(struct exchange *exchange, const struct local_cache_file *file)
+static void keep(struct exchange *exchange, struct local_cache *tier,
+                 const struct local_cache_ticket *ticket, struct got *got)
 {
-    char *path = encode_path(exchange->request->arena, file->path);
-    enum app_err err = path ? add_headers(exchange, file->hash) : APP_NO_MEMORY;
-    if (!err)
-        err = response_header(exchange->response, "X-Sendfile", path);
-    return err ? err : response_send(exchange->response, 200, file->type, NULL, 0);
+    const struct local_cache_content content = {
+        .pieces = got->item.pieces,
+        .count = got->item.count,
+        .len = got->item.len,
+        .hash = stored_file_hash(&got->file),
+        .type = got->file.type,
+    };
+    got->in_tier = local_cache_store(tier, exchange->parameter, ticket, &content, &got->tier_file);
+    if (!got->in_tier)
+        telemetry_local_cache(&exchange->app->telemetry, LOCAL_CACHE_EVENT_UNSTORED);
 }
 
-static enum app_err send_item(struct exchange *exchange, const struct cache_item *item)
+/* --- Asking the cache ------------------------------------------------------------ */
+
+static enum app_err ask(struct exchange *exchange, struct local_cache *tier,
+                        const struct cache_call *call, struct got *got)
 {
-    enum app_err err = add_headers(exchange, hash_item(item));
+    struct telemetry *telemetry = &exchange->app->telemetry;
+    struct local_cache_ticket ticket = local_cache_ticket(tier, exchange->parameter);
+    int64_t started_ns = clock_now_ns();
+    enum app_err err =
+        cache_get(exchange->worker->cache, call, exchange->parameter, &got->item, &exchange->why);
+    telemetry_upstream(telemetry, UPSTREAM_CACHE_GET, started_ns, err);
+    if (err == APP_NOT_FOUND)
+        local_cache_remove(exchange->app->tier, exchange->parameter);
     if (err)
         return err;
-    return response_send_pieces(exchange->response, 200, sniff(item), item->pieces, item->count);
+    stored_file_look(&got->file, got->item.pieces, got->item.count);
+    if (tier)
+        keep(exchange, tier, &ticket, got);
+    return APP_OK;
 }
 
-static enum app_err ask_cache(struct exchange *exchange, struct cache_item *item)
+/*
+ * One process of the pool asks, the others find the file in the tier. Where it is not
+ * found there all the same, everybody asks.
+ */
+static enum app_err ask_once(struct exchange *exchange, struct local_cache *tier,
+                             const struct cache_call *call, struct got *got)
 {
-    struct http_header headers[TRACE_HEADERS_MAX];
-    struct telemetry *telemetry = &exchange->app->telemetry;
-    int64_t started_ns = clock_now_ns();
-    struct cache_call call = {
-        .deadline_ns = deadline_min(exchange->deadline_ns,
-                                    deadline_in_ms(exchange->app->config.cache_timeout_ms)),
+    const struct flight_call flight_call = {
+        .kind = FLIGHT_GET,
+        .key = exchange->parameter,
+        .since_ns = exchange->request->started_ns,
+        .deadline_ns = call->deadline_ns,
+    };
+    struct flight_outcome outcome = {.err = APP_OK};
+    struct flight flight;
+    switch (flight_begin(exchange->app->table, &flight_call, &flight, &outcome)) {
+    case FLIGHT_OWNER:
+        outcome = (struct flight_outcome){.err = ask(exchange, tier, call, got)};
+        flight_end(&flight, outcome.err == APP_UPSTREAM_TIMEOUT ? NULL : &outcome);
+        return outcome.err;
+    case FLIGHT_DONE:
+        telemetry_shared(&exchange->app->telemetry);
+        if (outcome.err)
+            return outcome.err;
+        got->in_tier =
+            local_cache_find(tier, exchange->parameter, &got->tier_file) == LOCAL_CACHE_FRESH;
+        return got->in_tier ? APP_OK : ask(exchange, tier, call, got);
+    case FLIGHT_TIMEOUT:
+        return APP_UPSTREAM_TIMEOUT;
+    }
+    return APP_INTERNAL;
+}
+
+/* The call for all who wait for this file now. */
+static void lead(struct exchange *exchange, struct local_cache *tier, const struct cache_call *call,
+                 struct coalesce_member *member)
+{
+    struct got *got = calloc(1, sizeof(*got));
+    enum app_err err = APP_NO_MEMORY;
+    if (got && tier && exchange->app->config.local_cache_ttl_ms > 0)
+        err = ask_once(exchange, tier, call, got);
+    else if (got)
+        err = ask(exchange, tier, call, got);
+    coalesce_share(member, err, exchange->why.detail, got, got ? release_got : NULL);
+}
+
+static struct cache_call make_call(const struct exchange *exchange, int64_t timeout_ms,
+                                   struct http_header headers[TRACE_HEADERS_MAX])
+{
+    return (struct cache_call){
+        .deadline_ns = deadline_min(exchange->deadline_ns, deadline_in_ms(timeout_ms)),
         .request_id = exchange->request->id,
         .headers = headers,
         .header_count = trace_headers(&exchange->request->trace, headers),
     };
-    enum app_err err =
-        cache_get(exchange->worker->cache, &call, exchange->parameter, item, &exchange->why);
-    telemetry_upstream(telemetry, UPSTREAM_CACHE_GET, started_ns, err);
-    if (err)
-        telemetry_count(telemetry, err == APP_NOT_FOUND ? "cache.file_not_found" : "cache.error");
-    return err;
 }
 
-static enum app_err send_through_tier(struct exchange *exchange, struct local_cache *tier,
-                                      const struct local_cache_ticket *ticket,
-                                      const struct cache_item *item)
+static enum app_err send_got(struct exchange *exchange, const struct got *got)
 {
-    struct local_cache_file file;
-    const struct local_cache_content content = {
-        .pieces = item->pieces,
-        .count = item->count,
-        .len = item->len,
-        .hash = hash_item(item),
-        .type = sniff(item),
-    };
-    if (local_cache_store(tier, exchange->parameter, ticket, &content, &file))
-        return send_file(exchange, &file);
-    telemetry_local_cache(&exchange->app->telemetry, LOCAL_CACHE_EVENT_UNSTORED);
-    return send_item(exchange, item);
+    if (got->in_tier)
+        return send_from_tier(exchange, &got->tier_file);
+    enum app_err err = stored_file_headers(exchange, &got->file);
+    return err ? err : stored_file_send(exchange, &got->file, got->item.pieces, got->item.count);
 }
 
 static enum app_err answer_from_cache(struct exchange *exchange, struct local_cache *tier,
                                       bool dump)
 {
-    struct cache_item item = {.pieces = NULL};
-    struct local_cache_ticket ticket = local_cache_ticket(tier, exchange->parameter);
-    enum app_err err = ask_cache(exchange, &item);
-    if (err == APP_NOT_FOUND)
-        local_cache_remove(exchange->app->tier, exchange->parameter);
+    struct telemetry *telemetry = &exchange->app->telemetry;
+    struct http_header headers[TRACE_HEADERS_MAX];
+    struct coalesce_member member;
+    struct cache_call call = make_call(exchange, exchange->app->config.cache_timeout_ms, headers);
+    /* Who may not use the tier needs the bytes, so those are groups of their own. */
+    const char *key =
+        arena_printf(exchange->request->arena, "%s%s", tier ? "tier/" : "", exchange->parameter);
+    if (!key)
+        return APP_NO_MEMORY;
+    enum app_err err = coalesce_join(exchange->app->gets, key, call.deadline_ns, &member);
+    if (err)
+        return pipeline_upstream_error(&exchange->why, err, "the cache");
+    if (member.leads)
+        lead(exchange, tier, &call, &member);
+    err = member.err;
+    if (err)
+        telemetry_count(telemetry, err == APP_NOT_FOUND ? "cache.file_not_found" : "cache.error");
+    if (err)
+        err_detail(&exchange->why, "%s", member.text);
+    const struct got *got = member.result;
     if (!err && dump)
-        faults_dump(exchange->parameter, &item);
+        faults_dump(exchange->parameter, &got->item);
     if (!err)
-        err = tier ? send_through_tier(exchange, tier, &ticket, &item) : send_item(exchange, &item);
-    cache_item_release(&item);
+        err = send_got(exchange, got);
+    coalesce_leave(&member);
     return pipeline_upstream_error(&exchange->why, err, "the cache");
 }
+
+/* --- The routes ------------------------------------------------------------------ */
 
 enum app_err route_cache(struct exchange *exchange)
 {
@@ -192,7 +223,7 @@ enum app_err route_cache(struct exchange *exchange)
     switch (local_cache_find(tier, exchange->parameter, &file)) {
     case LOCAL_CACHE_FRESH:
         telemetry_local_cache(telemetry, LOCAL_CACHE_EVENT_HIT);
-        return send_file(exchange, &file);
+        return send_from_tier(exchange, &file);
     case LOCAL_CACHE_STALE:
         telemetry_local_cache(telemetry, LOCAL_CACHE_EVENT_STALE);
         break;
@@ -201,4 +232,25 @@ enum app_err route_cache(struct exchange *exchange)
         break;
     }
     return answer_from_cache(exchange, tier, dump);
+}
+
+enum app_err route_cache_delete(struct exchange *exchange)
+{
+    const struct request *request = exchange->request;
+    struct http_header headers[TRACE_HEADERS_MAX];
+    if (!is_cache_id(exchange->parameter))
+        return APP_NOT_FOUND;
+    struct cache_call call = make_call(exchange, CACHE_PUT_TIMEOUT_MS, headers);
+    int64_t started_ns = clock_now_ns();
+    enum app_err err =
+        cache_take_down(exchange->worker->cache, &call, exchange->parameter, &exchange->why);
+    telemetry_upstream(&exchange->app->telemetry, UPSTREAM_CACHE_PUT, started_ns, err);
+    /* Also when the call failed, for it may have come through. */
+    local_cache_remove(exchange->app->tier, exchange->parameter);
+    if (err)
+        return pipeline_upstream_error(&exchange->why, err, "the cache");
+    log_warn(&request->log, "Picture taken down",
+             LOG_FIELDS(LOG_STR("file", exchange->parameter),
+                        LOG_STR("remote", request_param(request, "REMOTE_ADDR"))));
+    return response_send(exchange->response, 204, NULL, NULL, 0);
 }
