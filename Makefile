@@ -129,7 +129,7 @@ run: deps ## start the whole stack, emojify a photograph, stay until Ctrl-C (POR
 	@$(MAKE) all pictures
 	@BUILD=$(BUILD) exec httpd-conf/stack.sh run
 
-up: deps ## the same stack in the background (PORT=8080 API_PROCESSES=1)
+up: deps ## the same stack in the background (PORT=8080 API_PROCESSES=1 DIRECT=on)
 	@$(MAKE) all
 	@BUILD=$(BUILD) exec httpd-conf/stack.sh up
 

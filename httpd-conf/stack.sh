@@ -85,7 +85,8 @@ choose_directories() {
     sockets=$state
     [ ${#state} -le 90 ] || sockets=$memory
     export RUN_DIR="${RUN_DIR:-$memory/run}"
-    export LOCAL_CACHE_DIR="${LOCAL_CACHE_DIR:-$memory/tier}"
+    export LOCAL_CACHE_DIR="${LOCAL_CACHE_DIR-$memory/tier}" # empty: no local tier
+    tier=${LOCAL_CACHE_DIR:-$memory/tier}
     export CACHE_FILE_LOCATION="${CACHE_FILE_LOCATION:-$state/cache}"
 }
 
@@ -101,7 +102,7 @@ make_directories() {
     rm -rf "$memory"
     rm -f "$state"/*.log
     private_directory "$memory"
-    mkdir -p "$memory/uploads" "$state/empty" "$RUN_DIR" "$LOCAL_CACHE_DIR" "$CACHE_FILE_LOCATION" ||
+    mkdir -p "$memory/uploads" "$state/empty" "$RUN_DIR" "$tier" "$CACHE_FILE_LOCATION" ||
         die "cannot make the directories"
 }
 
@@ -332,7 +333,7 @@ ${samples:+alias.url = ( \"/samples/\" => \"$samples/\" )}
 var.emojify_api = "$BUILD/emojify-api"
 var.emojify_processes = $API_PROCESSES
 var.emojify_socket = "$sockets/api.sock"
-var.emojify_tier = "$LOCAL_CACHE_DIR/"
+var.emojify_tier = "$tier/"
 include "$root/httpd-conf/lighttpd/mimetypes.conf"
 include "$root/httpd-conf/lighttpd/emojify.conf"
 END
