@@ -12,6 +12,7 @@
 
 #include "api/auth/admin_guard.h"
 #include "api/auth/authn.h"
+#include "api/breakers.h"
 #include "api/clients/cache_client.h"
 #include "api/clients/face_client.h"
 #include "api/config.h"
@@ -19,6 +20,7 @@
 #include "api/image/artwork.h"
 #include "api/profiling/profiling.h"
 #include "api/telemetry.h"
+#include "lib/base/cancel.h"
 #include "lib/base/err.h"
 #include "lib/base/leader.h"
 #include "lib/base/log.h"
@@ -37,6 +39,7 @@ struct app {
     struct log log;
     struct artwork *artwork;
     struct address_guard *guard;
+    struct breakers breakers; /* each has a lock of its own */
     struct cache_client *cache;
     struct face_client faces;
     struct authn *authn;         /* NULL: requests need no token */
@@ -64,6 +67,7 @@ struct exchange {
     struct response *response;
     const char *parameter; /* of the route's pattern, "" when it has none */
     int64_t deadline_ns;   /* REQUEST_TIMEOUT from the request's start */
+    struct cancel cancel;  /* the client has gone; zero it where others want the result too */
     struct err_buf why;    /* of the error that the handler returns */
 };
 

@@ -34,6 +34,7 @@ static enum app_err fetch(struct exchange *exchange, const char *url, struct buf
         .guard = exchange->app->guard,
         .request_id = exchange->request->id,
         .deadline_ns = step_deadline(exchange, exchange->app->config.fetch_timeout_ms),
+        .cancel = exchange->cancel,
         .max_bytes = LIMIT_PICTURE_BYTES,
     };
     int64_t started_ns = clock_now_ns();
@@ -70,6 +71,8 @@ static enum app_err detect(struct exchange *exchange, const struct picture *pict
     struct face_call call = {
         .http = exchange->worker->http,
         .deadline_ns = step_deadline(exchange, exchange->app->config.facebox_timeout_ms),
+        .timeout_ms = exchange->app->config.facebox_timeout_ms,
+        .cancel = exchange->cancel,
         .request_id = exchange->request->id,
         .headers = headers,
         .header_count = trace_headers(&exchange->request->trace, headers),
@@ -103,6 +106,7 @@ static enum app_err store(struct exchange *exchange, const char *key,
     int64_t started_ns = clock_now_ns();
     struct cache_call call = {
         .deadline_ns = step_deadline(exchange, PUT_TIMEOUT_MS),
+        .timeout_ms = PUT_TIMEOUT_MS,
         .request_id = exchange->request->id,
         .headers = headers,
         .header_count = trace_headers(&exchange->request->trace, headers),
@@ -113,6 +117,14 @@ static enum app_err store(struct exchange *exchange, const char *key,
     if (!err)
         telemetry_stored(&exchange->app->telemetry, drawn->drawn);
     return pipeline_upstream_error(&exchange->why, err, "the cache");
+}
+
+/* Between two steps: is the picture still wanted? */
+static enum app_err check_wanted(struct exchange *exchange)
+{
+    if (!cancel_asked(&exchange->cancel))
+        return APP_OK;
+    return err_set(&exchange->why, APP_CLIENT_GONE, "%s", app_strerror(APP_CLIENT_GONE));
 }
 
 enum app_err pipeline_run(struct exchange *exchange, const struct pipeline_source *source,
@@ -134,9 +146,15 @@ enum app_err pipeline_run(struct exchange *exchange, const struct pipeline_sourc
         len = fetched.len;
     }
     if (!err)
+        err = check_wanted(exchange);
+    if (!err)
         err = open_picture(exchange, bytes, len, &picture);
     if (!err)
+        err = check_wanted(exchange);
+    if (!err)
         err = detect(exchange, picture, bytes, len, &faces, &face_count);
+    if (!err)
+        err = check_wanted(exchange);
     if (!err)
         err = draw(exchange, picture, source->key, faces, face_count, &drawn);
     if (!err)

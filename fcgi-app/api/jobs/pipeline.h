@@ -29,8 +29,10 @@ struct pipeline_result {
 
 /*
  * Run all steps for `exchange`'s request. Errors of http_client_fetch,
- * picture_open, face_client_check, emojify_draw and cache_put; exchange->why has
- * the texts. Everything that it allocates is released.
+ * picture_open, face_client_check, emojify_draw and cache_put; APP_CLIENT_GONE when
+ * exchange->cancel said so, which is asked until the picture is being drawn (then it
+ * is stored as well, for the next who asks); exchange->why has the texts. Everything that it
+ * allocates is released.
  */
 enum app_err pipeline_run(struct exchange *exchange, const struct pipeline_source *source,
                           struct pipeline_result *result) __attribute__((warn_unused_result));

@@ -69,6 +69,8 @@ enum app_err route_cache(struct exchange *exchange)
     struct cache_call call = {
         .deadline_ns = deadline_min(exchange->deadline_ns,
                                     deadline_in_ms(exchange->app->config.cache_timeout_ms)),
+        .timeout_ms = exchange->app->config.cache_timeout_ms,
+        .cancel = exchange->cancel,
         .request_id = exchange->request->id,
         .headers = headers,
         .header_count = trace_headers(&exchange->request->trace, headers),

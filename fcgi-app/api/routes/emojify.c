@@ -73,6 +73,8 @@ static enum app_err is_cached(struct exchange *exchange, const char *key, bool *
     struct cache_call call = {
         .deadline_ns = deadline_min(exchange->deadline_ns,
                                     deadline_in_ms(exchange->app->config.cache_timeout_ms)),
+        .timeout_ms = exchange->app->config.cache_timeout_ms,
+        .cancel = exchange->cancel,
         .request_id = exchange->request->id,
         .headers = headers,
         .header_count = trace_headers(&exchange->request->trace, headers),
