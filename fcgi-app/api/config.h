@@ -42,6 +42,7 @@ struct api_config {
     const char *payment_address; /* "": no payments */
     int emojify_format;          /* enum emojify_format */
     int64_t emojify_timeout_ms;
+    int64_t picture_memory_bytes;
     int64_t request_timeout_ms;
     int64_t local_cache_ttl_ms;
     const char *run_dir;

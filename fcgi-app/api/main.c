@@ -18,6 +18,7 @@
 #include "lib/base/program.h"
 #include "lib/fcgi/worker.h"
 #include "lib/picture/picture.h"
+#include "lib/picture/picture_memory.h"
 
 /* The threads that may wait for one service at length, of which one is hung most likely. */
 static unsigned wait_share(const struct app *app)
@@ -113,6 +114,7 @@ static enum app_err app_init(struct app *app, struct err_buf *why)
         err = http_client_global_init();
     if (!err)
         err = picture_library_init("emojify-api", why);
+    picture_memory_limit((size_t)config->picture_memory_bytes);
     if (!err)
         err = artwork_open(NULL, &app->artwork, why);
     if (!err)
