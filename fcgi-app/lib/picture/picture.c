@@ -19,6 +19,7 @@
 #include "lib/picture/jpeg_scans.h"
 #include "lib/picture/picture_memory.h"
 #include "lib/picture/picture_private.h"
+#include "lib/picture/png_chunks.h"
 
 #define TEXT_NOT_A_PICTURE "not a picture of a kind that is taken here (JPEG, PNG, WebP, GIF)"
 #define TEXT_TOO_LONG      "the picture takes too long to process"
@@ -256,6 +257,23 @@ static size_t estimate_memory(const struct format *format, VipsImage *image)
     return count_pixels(image) * bytes;
 }
 
+/* What the library would not notice, or only after it has done the work. */
+static enum app_err check_structure(const struct format *format, const unsigned char *data,
+                                    size_t len, struct err_buf *why)
+{
+    if (format->load == vips_jpegload_source && jpeg_has_more_scans(data, len, LIMIT_PICTURE_SCANS))
+        return err_set(why, APP_PICTURE_REFUSED, "the picture has more than %d scans",
+                       LIMIT_PICTURE_SCANS);
+    if (format->load != vips_pngload_source)
+        return APP_OK;
+    if (png_has_more_packed_chunks(data, len, LIMIT_PICTURE_TEXTS))
+        return err_set(why, APP_PICTURE_REFUSED, "the picture has more than %d texts",
+                       LIMIT_PICTURE_TEXTS);
+    if (png_has_surplus_data(data, len))
+        return err_set(why, APP_PICTURE_REFUSED, TEXT_BROKEN);
+    return APP_OK;
+}
+
 /* --- From any pixels to 8-bit sRGB ------------------------------------------------- */
 
 /*
@@ -423,16 +441,16 @@ enum app_err picture_open(const void *data, size_t len, int64_t deadline_ns,
     if (picture_watch_expired(&watch))
         return err_set(why, APP_PICTURE_REFUSED, TEXT_TOO_LONG);
 
-    if (format->load == vips_jpegload_source && jpeg_has_more_scans(data, len, LIMIT_PICTURE_SCANS))
-        return err_set(why, APP_PICTURE_REFUSED, "the picture has more than %d scans",
-                       LIMIT_PICTURE_SCANS);
+    enum app_err err = check_structure(format, data, len, why);
+    if (err)
+        return err;
 
     struct picture *opened = calloc(1, sizeof(*opened));
     if (!opened)
         return APP_NO_MEMORY;
     opened->deadline_ns = deadline_ns;
     struct reader reader = {.data = data, .len = (gint64)len, .watch = &watch};
-    enum app_err err = load(format, &reader, opened, why);
+    err = load(format, &reader, opened, why);
     if (err) {
         keep_reserved(opened, 0);
         free(opened);
