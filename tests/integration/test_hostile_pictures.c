@@ -58,7 +58,7 @@ static void check_answer(const struct hostile_picture *picture, const struct htt
     if (!(refused && picture->end != HOSTILE_HARMLESS) &&
         !(drawn && (picture->end == HOSTILE_HARMLESS || picture->end == HOSTILE_EITHER)))
         fail_msg("%s: %d %s", picture->name, reply->status, http_reply_text(reply));
-    double limit_ms = refused && picture->end != HOSTILE_SLOWLY_REFUSED ? QUICK_MS : DRAWN_MS;
+    double limit_ms = picture->end == HOSTILE_REFUSED ? QUICK_MS : DRAWN_MS;
     if (reply->seconds * 1000 > limit_ms)
         fail_msg("%s: %d after %.1f s", picture->name, reply->status, reply->seconds);
 }
