@@ -246,8 +246,9 @@ static short events_of_closing(int fd)
 static bool peer_gone(void *source)
 {
     const struct connection *connection = source;
-    short closing = events_of_closing(connection->fd);
-    struct pollfd pollfd = {connection->fd, closing | POLLIN, 0};
+    const short closing = events_of_closing(connection->fd);
+    struct pollfd pollfd = {connection->fd, closing, 0};
+    pollfd.events |= POLLIN;
     if (poll(&pollfd, 1, 0) <= 0)
         return false;
     if (pollfd.revents & closing)
