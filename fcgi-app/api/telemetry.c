@@ -331,8 +331,9 @@ void telemetry_upstream(struct telemetry *telemetry, enum upstream_call call, in
 {
     enum upstream upstream = upstream_calls[call].upstream;
     int64_t spent_ns = clock_now_ns() - started_ns;
-    metrics_observe(telemetry->metrics, ROW_UPSTREAM_DURATION,
-                    METRIC_AT(upstream, upstream_calls[call].operation), spent_ns);
+    if (err != APP_UNAVAILABLE) /* else it was not the upstream's time, but our refusal */
+        metrics_observe(telemetry->metrics, ROW_UPSTREAM_DURATION,
+                        METRIC_AT(upstream, upstream_calls[call].operation), spent_ns);
     if (err != APP_OK && err != APP_NOT_FOUND) /* that the cache has nothing is an answer */
         metrics_add(telemetry->metrics, ROW_UPSTREAM_ERRORS, METRIC_AT(upstream, err), 1);
     if (upstream_calls[call].statsd)

@@ -105,6 +105,11 @@ void breaker_leave(struct breaker *breaker, const struct breaker_pass *pass,
     pthread_mutex_unlock(&breaker->lock);
 }
 
+bool breaker_is_full_time(int64_t now_ns, int64_t deadline_ns, int64_t timeout_ms)
+{
+    return (deadline_ns - now_ns) / NS_PER_MS >= timeout_ms - timeout_ms / 10 - 1;
+}
+
 enum breaker_outcome breaker_judge_http(enum app_err err, int status, bool in_full)
 {
     if (err == APP_OK)

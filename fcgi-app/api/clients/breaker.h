@@ -76,6 +76,12 @@ void breaker_leave(struct breaker *breaker, const struct breaker_pass *pass,
                    enum breaker_outcome outcome, int64_t now_ns);
 
 /*
+ * Whether a call until `deadline_ns` has the time that the upstream is due, but for
+ * what has gone by since its deadline was set.
+ */
+bool breaker_is_full_time(int64_t now_ns, int64_t deadline_ns, int64_t timeout_ms);
+
+/*
  * What an HTTP exchange says, from http_client_request's error and the status.
  * `in_full`: it had all the time that the upstream is due.
  */

@@ -225,7 +225,8 @@ static enum app_err enter(struct cache_caller *caller, struct cache_call *call,
                           enum cache_method method, struct permit *permit, struct err_buf *why)
 {
     int64_t left_ms = deadline_left_ms(call->deadline_ns);
-    *permit = (struct permit){.in_full = left_ms >= call->timeout_ms};
+    *permit = (struct permit){
+        .in_full = breaker_is_full_time(clock_now_ns(), call->deadline_ns, call->timeout_ms)};
     if (method == CACHE_CHECK)
         return APP_OK;
     permit->breaker = caller->gate->breaker;

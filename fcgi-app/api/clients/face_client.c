@@ -215,8 +215,9 @@ static enum app_err ask_guarded(const struct face_client *client, const struct f
                                 struct err_buf *why)
 {
     struct breaker_pass pass;
-    bool in_full = deadline_left_ms(call->deadline_ns) >= call->timeout_ms;
-    enum app_err err = breaker_enter(client->breaker, clock_now_ns(), &pass, why);
+    int64_t now_ns = clock_now_ns();
+    bool in_full = breaker_is_full_time(now_ns, call->deadline_ns, call->timeout_ms);
+    enum app_err err = breaker_enter(client->breaker, now_ns, &pass, why);
     if (err)
         return err;
     int status = 0;

@@ -78,8 +78,9 @@ enum app_err payment_client_pay(const struct payment_call *call, const struct ca
 {
     struct http_answer received = {.status = 0};
     struct breaker_pass pass;
-    bool in_full = deadline_left_ms(call->deadline_ns) >= call->timeout_ms;
-    enum app_err err = breaker_enter(call->breaker, clock_now_ns(), &pass, why);
+    int64_t now_ns = clock_now_ns();
+    bool in_full = breaker_is_full_time(now_ns, call->deadline_ns, call->timeout_ms);
+    enum app_err err = breaker_enter(call->breaker, now_ns, &pass, why);
     if (err)
         return err;
     err = ask(call, card, &received, why);

@@ -224,6 +224,15 @@ static void what_an_upstream_says_of_one_request_is_an_answer(void **state)
     assert_int_equal(breaker_judge_http(APP_NO_MEMORY, 0, true), BREAKER_UNKNOWN);
 }
 
+static void time_that_was_cut_short_is_told_from_time_in_full(void **state)
+{
+    (void)state;
+    assert_true(breaker_is_full_time(0, 2000 * NS_PER_MS, 2000));
+    assert_true(breaker_is_full_time(150 * NS_PER_MS, 2000 * NS_PER_MS, 2000)); /* a busy machine */
+    assert_false(breaker_is_full_time(500 * NS_PER_MS, 2000 * NS_PER_MS, 2000));
+    assert_true(breaker_is_full_time(0, 5 * NS_PER_MS, 0)); /* nothing is due */
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -239,6 +248,7 @@ int main(void)
         TEST(calls_from_before_it_opened_say_nothing_afterwards),
         TEST(one_that_closed_begins_with_a_clean_record),
         cmocka_unit_test(without_a_breaker_everything_passes),
+        cmocka_unit_test(time_that_was_cut_short_is_told_from_time_in_full),
         cmocka_unit_test(what_an_upstream_says_of_one_request_is_an_answer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
