@@ -19,7 +19,7 @@
 
 enum {
     QUICK_MS = SCENE_SANITIZED ? 30000 : 3000, /* a refusal, of whatever file */
-    DRAWN_MS = SCENE_SANITIZED ? 60000 : 15000,
+    DRAWN_MS = SCENE_SANITIZED ? 120000 : 15000,
     LOG_GROWTH_MAX = 2048 /* two or three records */
 };
 
@@ -28,7 +28,8 @@ static int start(void **state)
     if (vips_init("test") || (mkdir(DIRECTORY, 0755) != 0 && errno != EEXIST))
         return -1;
     return scene_start(state,
-                       (const char *const[]){"PICTURE_MEMORY=700M", "EMOJIFY_TIMEOUT=5s", NULL});
+                       (const char *const[]){"PICTURE_MEMORY=700M", "EMOJIFY_TIMEOUT=5s",
+                                             "FACEBOX_TIMEOUT=2m", "REQUEST_TIMEOUT=3m", NULL});
 }
 
 static size_t log_len(const struct scene *scene)

@@ -18,8 +18,15 @@
 
 #define TOKEN "0123456789abcdef"
 
+#if SCENE_SANITIZED
+#define REQUEST_TIMEOUT "15s"
+enum { REQUEST_TIMEOUT_MS = 15000 };
+#else
+#define REQUEST_TIMEOUT "5s"
+enum { REQUEST_TIMEOUT_MS = 5000 };
+#endif
+
 enum {
-    REQUEST_TIMEOUT_MS = 5000,
     PROMPT_MS = SCENE_SANITIZED ? 5000 : 1000,
     MARGIN_MS = SCENE_SANITIZED ? 5000 : 1000,
     BACK_MS = SCENE_SANITIZED ? 30000 : 2000,
@@ -28,8 +35,9 @@ enum {
 
 static int start(void **state)
 {
-    return scene_start(state, (const char *const[]){"REQUEST_TIMEOUT=5s", "FACEBOX_TIMEOUT=30s",
-                                                    "PROFILE=on", "PROFILE_TOKEN=" TOKEN, NULL});
+    return scene_start(state, (const char *const[]){"REQUEST_TIMEOUT=" REQUEST_TIMEOUT,
+                                                    "FACEBOX_TIMEOUT=30s", "PROFILE=on",
+                                                    "PROFILE_TOKEN=" TOKEN, NULL});
 }
 
 static void signal_upstream(const struct scene *scene, const char *name, int signal_number)
