@@ -140,11 +140,15 @@ static void assert_prompt(const struct scene *scene, const char *path)
 static void operators_are_answered_while_cache_and_facebox_hang(void **state)
 {
     const struct scene *scene = *state;
-    struct crowd crowd;
+    struct crowd crowd = {.key = "not-there-yet"};
+    char key[33], path[64];
     unsigned waited = 0, sent_away = 0;
-    scene_emojify(scene, scene_url(scene, "/pictures/coffee.png").text, crowd.key);
+    scene_emojify(scene, scene_url(scene, "/pictures/coffee.png").text, key);
+    (void)snprintf(path, sizeof(path), "/api/cache/%s", key);
+    scene_wait_status(scene, path, 200, BACK_MS);
     signal_upstream(scene, "cache", SIGSTOP);
     signal_upstream(scene, "facebox", SIGSTOP);
+    sleep_ms(100); /* until the signals have reached every thread */
 
     start_crowd(scene, &crowd, "hung");
     int64_t end_ns = deadline_in_ms(2500);
@@ -173,8 +177,6 @@ static void operators_are_answered_while_cache_and_facebox_hang(void **state)
     assert_true(sent_away >= CROWD / 2);
 
     (void)let_all_go_on(state);
-    char path[64];
-    (void)snprintf(path, sizeof(path), "/api/cache/%s", crowd.key);
     scene_wait_status(scene, path, 200, BACK_MS);
     wait_for_post(scene, "after the crowd");
     scene_wait_status(scene, "/api/health", 200, BACK_MS);

@@ -30,13 +30,14 @@
 #include <sys/uio.h>
 
 #include "api/clients/breaker.h"
+#include "api/clients/wait_budget.h"
 #include "lib/base/cancel.h"
 #include "lib/base/err.h"
 #include "lib/base/log.h"
 #include "lib/http/header.h"
 #include "lib/rpc/tls.h"
 
-enum { CACHE_CALL_HEADERS_MAX = 8 };
+enum { CACHE_CALL_HEADERS_MAX = 8, CACHE_PUT_TIMEOUT_MS = 5000 };
 
 struct cache_client;
 struct cache_caller;
@@ -59,6 +60,13 @@ enum app_err cache_client_new(const struct cache_client_options *options,
     __attribute__((warn_unused_result));
 /* All callers must be freed. NULLs the caller's pointer. NULL allowed. */
 void cache_client_free(struct cache_client **client);
+
+/*
+ * For who waits for another thread's call instead of making one: true, wait at length, then
+ * cache_wait_end; false: wait for WAIT_BUDGET_SHORT_MS. Any thread.
+ */
+bool cache_wait_begin(struct cache_client *client);
+void cache_wait_end(struct cache_client *client);
 
 enum app_err cache_caller_new(struct cache_client *client, struct cache_caller **caller)
     __attribute__((warn_unused_result));
