@@ -12,6 +12,7 @@
 
 #include "api/auth/admin_guard.h"
 #include "api/auth/authn.h"
+#include "api/breakers.h"
 #include "api/clients/cache_client.h"
 #include "api/clients/face_client.h"
 #include "api/config.h"
@@ -20,6 +21,7 @@
 #include "api/jobs/table.h"
 #include "api/profiling/profiling.h"
 #include "api/telemetry.h"
+#include "lib/base/cancel.h"
 #include "lib/base/coalesce.h"
 #include "lib/base/err.h"
 #include "lib/base/leader.h"
@@ -41,6 +43,7 @@ struct app {
     struct log log;
     struct artwork *artwork;
     struct address_guard *guard;
+    struct breakers breakers; /* each has a lock of its own */
     struct cache_client *cache;
     struct face_client faces;
     struct authn *authn;         /* NULL: requests need no token */
@@ -73,6 +76,7 @@ struct exchange {
     struct response *response;
     const char *parameter; /* of the route's pattern, "" when it has none */
     int64_t deadline_ns;   /* REQUEST_TIMEOUT from the request's start */
+    struct cancel cancel;  /* the client has gone; zero it where others want the result too */
     struct err_buf why;    /* of the error that the handler returns */
 };
 
