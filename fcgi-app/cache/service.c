@@ -163,6 +163,7 @@ enum app_err service_start(const struct service_options *options, struct service
         return APP_NO_MEMORY;
     made->shared.store = options->store;
     made->shared.log = options->log;
+    made->shared.telemetry = options->telemetry;
     rpc_up(options->log);
     made->shared.server = create_server();
     for (enum method method = 0; method < METHOD__MAX; method++)
