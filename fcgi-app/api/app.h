@@ -17,6 +17,7 @@
 #include "api/config.h"
 #include "api/health.h"
 #include "api/image/artwork.h"
+#include "api/log_level.h"
 #include "api/profiling/profiling.h"
 #include "api/telemetry.h"
 #include "lib/base/err.h"
@@ -45,6 +46,7 @@ struct app {
     struct admin_guard admin_guard;                       /* counts with an atomic of its own */
     struct telemetry telemetry;                           /* its functions take any thread */
     struct health health;                                 /* has a lock of its own */
+    struct log_level_control log_level;                   /* so has this */
     struct ticker *chores;                                /* see api/chores.h */
     struct leader leader;                                 /* the chores' own */
     atomic_bool stopping; /* SIGTERM was taken: /health/ready says so */

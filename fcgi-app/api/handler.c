@@ -76,9 +76,11 @@ static enum app_err authorize(struct exchange *exchange)
 static enum app_err admit(struct exchange *exchange, const struct route *route)
 {
     struct app *app = exchange->app;
-    if ((route->flags & ROUTE_ADMIN) && !app->profiling)
+    bool has_token = app->admin_guard.token && app->admin_guard.token[0];
+    if ((route->flags & (ROUTE_ADMIN | ROUTE_TOKEN)) && !app->profiling &&
+        ((route->flags & ROUTE_ADMIN) || !has_token))
         return APP_NOT_FOUND;
-    if (route->flags & ROUTE_ADMIN)
+    if (route->flags & (ROUTE_ADMIN | ROUTE_TOKEN))
         return admin_guard_check(&app->admin_guard, exchange->request, exchange->response,
                                  &exchange->why);
     return route->flags & ROUTE_AUTHN ? authorize(exchange) : APP_OK;
@@ -127,6 +129,16 @@ static enum app_err route(struct exchange *exchange, const struct route **found)
     return err ? err : match.route->handler(exchange);
 }
 
+/* Told before anything can hang, with what may help to tell clients apart. */
+static void log_arrival(const struct request *request)
+{
+    log_debug(&request->log, "Request begun",
+              LOG_FIELDS(LOG_STR("method", request->method_name), LOG_STR("path", request->path),
+                         LOG_INT("length", request->content_length),
+                         LOG_STR("client", request_param(request, "REMOTE_ADDR")),
+                         LOG_STR("agent", request_header(request, "User-Agent"))));
+}
+
 /* What went wrong is logged in our words and the peers'; level by whose fault it is. */
 static void log_request(const struct exchange *exchange, const struct route *route,
                         enum app_err err)
@@ -172,6 +184,7 @@ void handler_handle(void *context, void *worker, struct request *request, struct
     const struct route *found = NULL;
     struct telemetry_request measured;
     telemetry_request_begin(&app->telemetry, &measured);
+    log_arrival(request);
     enum app_err err = route(&exchange, &found);
     if (err && response->state == RESPONSE_HEADERS)
         (void)response_error(response, err, exchange.why.text);

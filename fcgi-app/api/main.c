@@ -58,10 +58,10 @@ static size_t route_functions(struct sampler_route *out, const struct route *rou
 static enum app_err start_profiling(struct app *app, struct err_buf *why)
 {
     const struct api_config *config = &app->config;
-    if (!config->profile)
-        return APP_OK;
     app->admin_guard.token = config->profile_token;
     app->admin_guard.open = config->profile_auth != 0;
+    if (!config->profile)
+        return APP_OK;
     size_t count = route_functions(app->route_functions, api_routes, api_route_count);
     count += route_functions(app->route_functions + count, root_routes, root_route_count);
     const struct profiling_options options = {
@@ -115,6 +115,8 @@ static enum app_err app_init(struct app *app, struct err_buf *why)
     if (!err)
         err = start_profiling(app, why);
     if (!err)
+        err = log_level_init(&app->log_level, config->run_dir, &app->log);
+    if (!err)
         err = chores_start(app);
     return err;
 }
@@ -130,6 +132,7 @@ static void app_release(struct app *app)
     picture_library_release();
     http_client_global_release();
     authn_free(&app->authn);
+    log_level_release(&app->log_level);
     health_release(&app->health);
 }
 
@@ -159,7 +162,7 @@ static enum app_err serve(struct app *app, const char *listen_address, struct er
                         LOG_INT("workers", options.workers)));
     telemetry_count(&app->telemetry, "started");
     faults_announce(&app->config, &app->log);
-    int signal_number = program_wait_for_stop();
+    int signal_number = program_wait_for_stop(&app->log);
     atomic_store(&app->stopping, true);
     log_info(&app->log, "Stopping", LOG_FIELDS(LOG_INT("signal", signal_number)));
 

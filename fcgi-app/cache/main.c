@@ -116,7 +116,7 @@ int main(int argc, char **argv)
                  LOG_FIELDS(LOG_STR("address", service_address(parts.service)),
                             LOG_STR("version", APP_VERSION)));
         telemetry_count(&parts.telemetry, "started");
-        int number = program_wait_for_stop();
+        int number = program_wait_for_stop(&log);
         log_info(&log, "Service stopping", LOG_FIELDS(LOG_INT("signal", number)));
         exit_status = stop(&parts) ? EXIT_SUCCESS : EXIT_FAILURE;
     }

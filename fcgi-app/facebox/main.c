@@ -102,7 +102,7 @@ static int run(struct app *app)
                  LOG_FIELDS(LOG_STR("address", app->config.bind_address),
                             LOG_INT("port", httpd_port(app->httpd)),
                             LOG_INT("workers", facebox_config_workers(&app->config))));
-        int signal_number = program_wait_for_stop();
+        int signal_number = program_wait_for_stop(&app->log);
         log_info(&app->log, "Stopping", LOG_FIELDS(LOG_INT("signal", signal_number)));
     }
     stop(app);

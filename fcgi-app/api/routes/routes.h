@@ -14,7 +14,8 @@
 /* What a row may say of its route. */
 enum route_flag {
     ROUTE_AUTHN = 1U << 0, /* needs a token while AUTHN_SERVER is set */
-    ROUTE_ADMIN = 1U << 1  /* exists with PROFILE=on only, and needs the admin token */
+    ROUTE_ADMIN = 1U << 1, /* exists with PROFILE=on only, and needs the admin token */
+    ROUTE_TOKEN = 1U << 2  /* needs it too, and exists whenever there is one */
 };
 
 extern const struct route api_routes[];
@@ -33,6 +34,8 @@ route_handler route_pprof_redirect; /* GET /debug/pprof         pprof.c, at the 
 route_handler route_pprof_index;    /* GET /debug/pprof/ */
 route_handler route_pprof;          /* /debug/pprof/{name} */
 route_handler route_pprof_legacy;   /* /pprof/{name} */
+route_handler route_log_level;      /* GET /debug/log     log_level.c, at the root */
+route_handler route_log_level_set;  /* POST /debug/log */
 route_handler route_metrics;        /* GET /metrics       metrics.c, at the root */
 
 #endif

@@ -29,12 +29,13 @@ static void print_help(const struct program *program)
     config_print_help(&program->config_table, stdout);
 }
 
-static void stop_signals(sigset_t *set)
+static void waited_signals(sigset_t *set)
 {
     sigemptyset(set);
     sigaddset(set, SIGTERM);
     sigaddset(set, SIGINT);
     sigaddset(set, SIGUSR1);
+    sigaddset(set, SIGUSR2);
     sigaddset(set, SIGHUP);
 }
 
@@ -42,7 +43,7 @@ static void stop_signals(sigset_t *set)
 static void block_signals(void)
 {
     sigset_t set;
-    stop_signals(&set);
+    waited_signals(&set);
     sigaddset(&set, SIGPIPE);
     sigaddset(&set, SIGXFSZ);
     pthread_sigmask(SIG_BLOCK, &set, NULL);
@@ -132,14 +133,34 @@ bool program_start(struct program *program, int argc, char **argv, int *exit_sta
     return true;
 }
 
-int program_wait_for_stop(void)
+/* `former` is the level to go back to, LOG_LEVEL__MAX while there is none. */
+static void toggle_debug(const struct log *log, int *former)
+{
+    int level = *former;
+    if (level == LOG_LEVEL__MAX) {
+        *former = atomic_load(&log->sink->level);
+        level = *former < LOG_DEBUG ? *former : LOG_DEBUG;
+    } else {
+        *former = LOG_LEVEL__MAX;
+    }
+    atomic_store(&log->sink->level, level);
+    log_write(log, LOG_INFO, "Log level changed", /* whatever it is now */
+              LOG_FIELDS(LOG_STR("level", log_level_name((enum log_level)level))));
+}
+
+int program_wait_for_stop(const struct log *log)
 {
     sigset_t set;
-    stop_signals(&set);
-    int signal_number = 0;
-    while (sigwait(&set, &signal_number) != 0 || signal_number == SIGHUP)
-        ;
-    return signal_number;
+    waited_signals(&set);
+    int former = LOG_LEVEL__MAX;
+    for (;;) {
+        int signal_number = 0;
+        if (sigwait(&set, &signal_number) != 0 || signal_number == SIGHUP)
+            continue;
+        if (signal_number != SIGUSR2)
+            return signal_number;
+        toggle_debug(log, &former);
+    }
 }
 
 void program_finish(struct program *program)
