@@ -107,7 +107,7 @@ PICTURES := $(addprefix build/pictures/,grace_hopper.jpg astronaut.png camera.pn
 
 # --- Targets for people ----------------------------------------------------------
 
-.PHONY: experiment all help deps deps-test deps-check run up down pictures test unit run-tests asan \
+.PHONY: experiment all help docs deps deps-test deps-check run up down pictures test unit run-tests asan \
 	format check check-format check-headers check-tidy check-lint clean
 
 all: $(BINARIES) $(ARTWORK) ## build the three programs into build/release/
@@ -142,6 +142,10 @@ pictures: $(PICTURES) ## get the photographs of make run and the tests
 experiment: deps deps-test ## repeat the investigation: a forgotten debug line, found by its profile
 	@$(MAKE) all
 	@tests/bench/experiment.sh
+
+docs: all ## write docs/configuration.md from the programs' tables
+	@BUILD=$(BUILD) docs/configuration.sh >$(BUILD)/configuration.md && \
+		cp $(BUILD)/configuration.md docs/configuration.md
 
 clean: ## remove build/
 	rm -rf build

@@ -63,7 +63,9 @@ static enum app_err check_all(const void *checked, struct err_buf *why)
         return err_set(why, APP_CONFIG,
                        "PROFILE=on needs PROFILE_TOKEN, or PROFILE_AUTH=none when the web server "
                        "guards /debug/ and /pprof/");
-    return APP_OK;
+    const struct rpc_tls tls = {config->cache_tls_ca, config->cache_tls_cert,
+                                config->cache_tls_key};
+    return rpc_tls_check(&tls, "CACHE_TLS_", why);
 }
 
 #define MEMBER(name) offsetof(struct api_config, name)
@@ -129,7 +131,8 @@ static const struct config_entry entries[] = {
     {"PROFILE", CONFIG_BOOL, MEMBER(profile), "off", NULL, NULL, NULL,
      "Whether the profiling routes exist: /debug/pprof/ and /pprof/", NULL},
     {"PROFILE_TOKEN", CONFIG_SECRET, MEMBER(profile_token), NULL, NULL, NULL, NULL,
-     "The admin token that they ask for, of at least 16 characters", check_profile_token},
+     "The admin token, of at least 16 characters: they ask for it, and /debug/log does",
+     check_profile_token},
     {"PROFILE_AUTH", CONFIG_CHOICE, MEMBER(profile_auth), "token", NULL, NULL, "token|none",
      "none: the web server guards the profiling routes, and they ask for nothing", NULL},
     {"PROFILE_HZ", CONFIG_INT, MEMBER(profile_hz), "100", "1", "250", NULL,

@@ -7,6 +7,7 @@
 #include <sys/un.h>
 
 #include "cache/redis_url.h"
+#include "lib/rpc/tls.h"
 #include "lib/telemetry/statsd.h"
 
 /* A name or number, or unix: and a path that fits a socket's address. */
@@ -128,7 +129,16 @@ static const struct config_entry entries[] = {
      .help = "Form of a record"},
 };
 
+/* What no row can say alone. */
+static enum app_err check_all(const void *checked, struct err_buf *why)
+{
+    const struct cache_config *config = checked;
+    const struct rpc_tls tls = {config->tls_ca, config->tls_cert, config->tls_key};
+    return rpc_tls_check(&tls, "TLS_", why);
+}
+
 struct config_table cache_config_table(void)
 {
-    return (struct config_table){.entries = entries, .count = sizeof(entries) / sizeof(entries[0])};
+    return (struct config_table){
+        .entries = entries, .count = sizeof(entries) / sizeof(entries[0]), .check = check_all};
 }

@@ -12,7 +12,13 @@
 #error "APP_VERSION comes from the Makefile"
 #endif
 
-enum option_id { OPTION_HELP = 'h', OPTION_VERSION = 'v', OPTION_CHECK = 'c', OPTION_LISTEN = 'l' };
+enum option_id {
+    OPTION_HELP = 'h',
+    OPTION_VERSION = 'v',
+    OPTION_CHECK = 'c',
+    OPTION_LISTEN = 'l',
+    OPTION_MARKDOWN = 'm' /* for docs/configuration.sh, so not in --help */
+};
 
 static void print_help(const struct program *program)
 {
@@ -71,6 +77,7 @@ static bool parse_options(struct program *program, int argc, char **argv, bool *
         {"version", no_argument, NULL, OPTION_VERSION},
         {"check-config", no_argument, NULL, OPTION_CHECK},
         {"listen", required_argument, NULL, OPTION_LISTEN},
+        {"settings-markdown", no_argument, NULL, OPTION_MARKDOWN},
         {NULL, 0, NULL, 0},
     };
     int option;
@@ -82,6 +89,11 @@ static bool parse_options(struct program *program, int argc, char **argv, bool *
         }
         if (option == OPTION_VERSION) {
             printf("%s %s\n", program->name, APP_VERSION);
+            *exit_status = EXIT_SUCCESS;
+            return false;
+        }
+        if (option == OPTION_MARKDOWN) {
+            config_print_markdown(&program->config_table, stdout);
             *exit_status = EXIT_SUCCESS;
             return false;
         }
