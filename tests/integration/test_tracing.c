@@ -311,8 +311,7 @@ static void assert_record(const char *name, const char *line, size_t len)
 static void whatever_comes_in_every_line_is_one_json_object(void **state)
 {
     static const char *const names[] = {"api", "cache", "facebox"};
-    static const char *const odd[] = {"User-Agent: \"}\xff{\\", "X-Request-Id: a\"b", PARENT,
-                                      NULL};
+    static const char *const odd[] = {"User-Agent: \"}\xff{\\", "X-Request-Id: a\"b", PARENT, NULL};
     const struct scene *scene = *state;
     struct http_reply reply;
     scene_get(scene, "/api/cache/%22%7d%20x", odd, &reply);
