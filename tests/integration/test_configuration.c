@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The three programs' settings: what they and docs/configuration.md say, and their checks. */
+/* The three programs' settings and what the documentation says of them, and of errors. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -181,6 +181,30 @@ static void every_secret_may_be_given_as_a_file(void **state)
     temp_dir_release(&dir);
 }
 
+/* One row for each, with its status: | 400 | `bad-request` | when | */
+static void every_error_code_is_in_the_reference_of_the_api(void **state)
+{
+    struct buf page;
+    (void)state;
+    buf_init(&page, OUTPUT_MAX);
+    assert_int_equal(command_run("cat docs/api.md", &page), 0);
+    for (int i = 0; i < APP_ERR__MAX; i++) {
+        enum app_err err = (enum app_err)i;
+        char row[16];
+        char code[64];
+        bool found = err == APP_OK;
+        (void)snprintf(row, sizeof(row), "\n| %d | ", app_err_status(err));
+        (void)snprintf(code, sizeof(code), "`%s`", app_err_slug(err));
+        for (const char *at = page.data; !found && (at = strstr(at, row)); at++) {
+            const char *named = strstr(at, code);
+            found = named && named < at + 1 + strcspn(at + 1, "\n");
+        }
+        if (!found)
+            fail_msg("docs/api.md has no row for %d %s", app_err_status(err), code);
+    }
+    buf_release(&page);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -189,6 +213,7 @@ int main(void)
         cmocka_unit_test(check_config_leaves_with_0_or_1),
         cmocka_unit_test(check_config_looks_at_what_belongs_together),
         cmocka_unit_test(every_secret_may_be_given_as_a_file),
+        cmocka_unit_test(every_error_code_is_in_the_reference_of_the_api),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
