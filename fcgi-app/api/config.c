@@ -64,6 +64,8 @@ static enum app_err check_all(const void *checked, struct err_buf *why)
         return err_set(why, APP_CONFIG,
                        "PROFILE=on needs PROFILE_TOKEN, or PROFILE_AUTH=none when the web server "
                        "guards /debug/ and /pprof/");
+    if (config->metrics_auth == METRICS_AUTH_TOKEN && config->profile_token[0] == '\0')
+        return err_set(why, APP_CONFIG, "METRICS_AUTH=token needs PROFILE_TOKEN");
     const struct rpc_tls tls = {config->cache_tls_ca, config->cache_tls_cert,
                                 config->cache_tls_key};
     return rpc_tls_check(&tls, "CACHE_TLS_", why);
@@ -137,10 +139,13 @@ static const struct config_entry entries[] = {
     {"PROFILE", CONFIG_BOOL, MEMBER(profile), "off", NULL, NULL, NULL,
      "Whether the profiling routes exist: /debug/pprof/ and /pprof/", NULL},
     {"PROFILE_TOKEN", CONFIG_SECRET, MEMBER(profile_token), NULL, NULL, NULL, NULL,
-     "The admin token, of at least 16 characters: they ask for it, and /debug/log does",
+     "The admin token, of at least 16 characters: the profiling routes ask for it, and so do "
+     "/debug/log and DELETE of a picture",
      check_profile_token},
     {"PROFILE_AUTH", CONFIG_CHOICE, MEMBER(profile_auth), "token", NULL, NULL, "token|none",
      "none: the web server guards the profiling routes, and they ask for nothing", NULL},
+    {"METRICS_AUTH", CONFIG_CHOICE, MEMBER(metrics_auth), "none", NULL, NULL, "none|token",
+     "token: /metrics asks for the admin token; none: the web server guards it", NULL},
     {"PROFILE_HZ", CONFIG_INT, MEMBER(profile_hz), "100", "1", "250", NULL,
      "Samples a second of CPU time while a profile is taken", NULL},
     {"PROFILE_RING", CONFIG_INT, MEMBER(profile_ring_hz), "0", "0", "250", NULL,

@@ -58,8 +58,6 @@ static size_t route_functions(struct sampler_route *out, const struct route *rou
 static enum app_err start_profiling(struct app *app, struct err_buf *why)
 {
     const struct api_config *config = &app->config;
-    app->admin_guard.token = config->profile_token;
-    app->admin_guard.open = config->profile_auth != 0;
     if (!config->profile)
         return APP_OK;
     size_t count = route_functions(app->route_functions, api_routes, api_route_count);
@@ -94,6 +92,9 @@ static enum app_err prepare_profiling(char **argv, struct err_buf *why)
 static enum app_err app_init(struct app *app, struct err_buf *why)
 {
     const struct api_config *config = &app->config;
+    app->token_guard.token = config->profile_token;
+    app->admin_guard.token = config->profile_token;
+    app->admin_guard.open = config->profile_auth != 0;
     app->faces = (struct face_client){config->facebox, config->facebox_user, config->facebox_pass};
 
     enum app_err err = health_init(&app->health);
@@ -111,6 +112,8 @@ static enum app_err app_init(struct app *app, struct err_buf *why)
     if (!err)
         err = start_cache_client(app, why);
     if (!err)
+        err = coalescer_new(&app->gets);
+    if (!err)
         err = telemetry_start(&app->telemetry, config, &app->log, why);
     if (!err)
         err = start_profiling(app, why);
@@ -126,6 +129,7 @@ static void app_release(struct app *app)
     chores_stop(app);
     profiling_free(&app->profiling);
     telemetry_stop(&app->telemetry);
+    coalescer_free(&app->gets);
     cache_client_free(&app->cache);
     address_guard_free(&app->guard);
     artwork_close(&app->artwork);

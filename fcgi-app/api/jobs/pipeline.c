@@ -10,8 +10,6 @@
 #include "lib/base/limits.h"
 #include "lib/telemetry/wait.h"
 
-enum { PUT_TIMEOUT_MS = 5000 };
-
 /* The end of a step that may take `ms`, within the request's own. */
 static int64_t step_deadline(const struct exchange *exchange, int64_t ms)
 {
@@ -104,7 +102,7 @@ static enum app_err store(struct exchange *exchange, const char *key,
     struct http_header headers[TRACE_HEADERS_MAX];
     int64_t started_ns = clock_now_ns();
     struct cache_call call = {
-        .deadline_ns = step_deadline(exchange, PUT_TIMEOUT_MS),
+        .deadline_ns = step_deadline(exchange, CACHE_PUT_TIMEOUT_MS),
         .request_id = exchange->request->id,
         .headers = headers,
         .header_count = trace_headers(&exchange->request->trace, headers),

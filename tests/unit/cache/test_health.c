@@ -29,7 +29,7 @@ static const struct store_operations operations = {.check = check};
 static void assert_answers(const char *method, const char *path, enum app_err store_err,
                            int expected_status, const char *expected_body)
 {
-    struct scripted_store store = {{&operations}, store_err};
+    struct scripted_store store = {.base = {.operations = &operations}, .err = store_err};
     const struct httpd_request request = {.method = method, .path = path, .body = ""};
     struct httpd_response response = {.status = 200};
     buf_init(&response.body, 1000);
@@ -88,7 +88,7 @@ static void metrics_have_the_stores_state_and_what_was_called(void **state)
         "\nemojify_cache_requests_in_flight 0\n",
     };
     static const struct store_operations looked_at = {.check = check, .look = a_look};
-    struct scripted_store store = {{&looked_at}, APP_OK};
+    struct scripted_store store = {.base = {.operations = &looked_at}};
     struct log_sink sink = {.fd = -1, .level = LOG_OFF};
     const struct log log = {.sink = &sink, .module = "test"};
     struct telemetry telemetry = {.statsd = NULL};
