@@ -92,8 +92,8 @@ static enum app_err admit(struct exchange *exchange, const struct route *route)
 static enum app_err hide_token_routes(const struct exchange *exchange, struct route_match *match,
                                       enum app_err err)
 {
-    bool has_token = exchange->app->config.profile_token[0] != '\0';
-    if (has_token || (err && err != APP_METHOD_NOT_ALLOWED))
+    const char *token = exchange->app->token_guard.token;
+    if ((token && *token) || (err && err != APP_METHOD_NOT_ALLOWED))
         return err;
     if (!err && !(match->route->flags & ROUTE_TOKEN))
         return APP_OK;
