@@ -88,12 +88,16 @@ static enum app_err admit(struct exchange *exchange, const struct route *route)
     return route->flags & ROUTE_AUTHN ? authorize(exchange) : APP_OK;
 }
 
+static bool has_token(const struct app *app)
+{
+    return app->token_guard.token && *app->token_guard.token;
+}
+
 /* Without a token, nobody could use what asks for it: DELETE is no method then. */
 static enum app_err hide_token_routes(const struct exchange *exchange, struct route_match *match,
                                       enum app_err err)
 {
-    const char *token = exchange->app->token_guard.token;
-    if ((token && *token) || (err && err != APP_METHOD_NOT_ALLOWED))
+    if (has_token(exchange->app) || (err && err != APP_METHOD_NOT_ALLOWED))
         return err;
     if (!err && !(match->route->flags & ROUTE_TOKEN))
         return APP_OK;
@@ -115,8 +119,7 @@ static enum app_err find_route(const struct exchange *exchange, struct route_mat
     if (err == APP_METHOD_NOT_ALLOWED && !exchange->app->profiling &&
         strcmp(request->path, "/metrics") != 0)
         return APP_NOT_FOUND;
-    if (!err && (match->route->flags & ROUTE_TOKEN) &&
-        exchange->app->config.profile_token[0] == '\0')
+    if (!err && (match->route->flags & ROUTE_TOKEN) && !has_token(exchange->app))
         return APP_NOT_FOUND;
     if (err != APP_NOT_FOUND)
         return err;

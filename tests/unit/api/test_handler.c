@@ -37,7 +37,6 @@ static int set_up(void **state)
     fixture->app.config.api_path = "/api/";
     fixture->app.config.allow_origin = "https://a.example";
     fixture->app.config.payment_address = "";
-    fixture->app.config.profile_token = "";
     fixture->app.config.request_timeout_ms = 20000;
     fixture->app.config.run_dir = "/proc/self/nothing"; /* metrics in memory of its own */
     fixture->app.config.statsd_server = "";
