@@ -17,6 +17,7 @@
 #include "api/config.h"
 #include "api/health.h"
 #include "api/image/artwork.h"
+#include "api/jobs/table.h"
 #include "api/log_level.h"
 #include "api/profiling/profiling.h"
 #include "api/telemetry.h"
@@ -33,6 +34,8 @@
 
 enum { APP_MAX_ROUTES = 64 };
 
+struct background; /* see api/jobs/background.h */
+
 /* The process. Filled by main, then read-only but for what says otherwise. */
 struct app {
     struct api_config config;
@@ -48,6 +51,8 @@ struct app {
     struct admin_guard admin_guard;     /* of /debug/ and /pprof/, which PROFILE_AUTH may open */
     struct admin_guard token_guard;     /* never open */
     struct telemetry telemetry;         /* its functions take any thread */
+    struct table *table;                /* takes any thread */
+    struct background *background;      /* takes any thread; NULL: no jobs, for WORKERS is 1 */
     struct health health;               /* has a lock of its own */
     struct log_level_control log_level; /* so has this */
     struct coalescer *gets;             /* of the cache, by id */

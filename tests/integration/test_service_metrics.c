@@ -252,6 +252,12 @@ static bool is_metric(const char *scrapes, const char *name)
     return false;
 }
 
+/* Routes whose names look like metrics. */
+static bool is_route(const char *name)
+{
+    return strcmp(name, "emojify_create") == 0 || strcmp(name, "emojify_query") == 0;
+}
+
 /* Every emojify_… in a file must be one; returns how many there were. */
 static int check_names(const char *path, const char *scrapes)
 {
@@ -268,7 +274,7 @@ static int check_names(const char *path, const char *scrapes)
         while (at[len] == '_' || isalnum((unsigned char)at[len]))
             len++;
         (void)snprintf(name, sizeof(name), "%.*s", (int)len, at);
-        if (!is_metric(scrapes, name))
+        if (!is_metric(scrapes, name) && !is_route(name))
             fail_msg("%s: there is no metric %s", path, name);
         at += len;
         count++;
