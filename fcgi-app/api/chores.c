@@ -25,11 +25,19 @@ static void keep_tier(void *context)
     telemetry_local_cache_size(&app->telemetry, usage.bytes, usage.files);
 }
 
+/* An operator may have asked for more of a log, or for less. */
+static void follow_log_level(void *context)
+{
+    struct app *app = context;
+    log_level_follow(&app->log_level, chores_for_pool(app));
+}
+
 enum app_err chores_start(struct app *app)
 {
     const struct chore table[] = {
         {.run = keep_metrics, .context = app, .every_ms = 1000},
         {.run = keep_tier, .context = app, .every_ms = LOCAL_CACHE_CHORE_MS},
+        {.run = follow_log_level, .context = app, .every_ms = 500},
     };
     app->leader = LEADER_NONE;
     return ticker_new(table, sizeof(table) / sizeof(table[0]), &app->chores);
