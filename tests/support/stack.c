@@ -23,6 +23,19 @@ enum {
     PIDS_MAX = 64
 };
 
+static const char *const web_names[] = {[STACK_LIGHTTPD] = "lighttpd",
+                                        [STACK_APACHE_FCGID] = "apache-fcgid",
+                                        [STACK_APACHE_PROXY] = "apache-proxy"};
+
+enum stack_web stack_web(void)
+{
+    const char *name = getenv("WEB");
+    for (int web = 0; name && web < (int)(sizeof(web_names) / sizeof(web_names[0])); web++)
+        if (strcmp(name, web_names[web]) == 0)
+            return (enum stack_web)web;
+    return STACK_LIGHTTPD;
+}
+
 static bool port_is_free(uint16_t port)
 {
     int one = 1;
@@ -71,8 +84,8 @@ static void environment_init(struct environment *environment, const struct stack
                              const char *const *settings)
 {
     static const char *const kept[] = {
-        "PATH=",         "HOME=",          "BUILD=",       "ASAN_OPTIONS=",
-        "LSAN_OPTIONS=", "UBSAN_OPTIONS=", "TSAN_OPTIONS="};
+        "PATH=",         "HOME=",         "BUILD=",         "WEB=",
+        "ASAN_OPTIONS=", "LSAN_OPTIONS=", "UBSAN_OPTIONS=", "TSAN_OPTIONS="};
     *environment = (struct environment){.count = 0};
     for (char **item = environ; *item; item++) {
         for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++) {
@@ -141,9 +154,10 @@ bool stack_start(struct stack *stack, const char *const *settings)
 static void keep_logs(const struct stack *stack)
 {
     static const char script[] = "rm -rf \"$2\" && mkdir -p \"$2\" && "
-                                 "mv \"$1\"/*.log \"$1\"/lighttpd.conf \"$2\"; rm -rf \"$1\"";
+                                 "mv \"$1\"/*.log \"$2\"; rm -rf \"$1\"";
     char kept[PATH_MAX];
-    (void)snprintf(kept, sizeof(kept), "build/test-logs/%s.stack", program_invocation_short_name);
+    (void)snprintf(kept, sizeof(kept), "build/test-logs/%s-%s.stack", web_names[stack_web()],
+                   program_invocation_short_name);
     const char *const arguments[] = {"sh", "-c", script, "sh", stack->state, kept, NULL};
     (void)succeeds(arguments, NULL);
 }
