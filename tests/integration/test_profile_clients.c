@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "lib/base/clock.h"
@@ -88,17 +87,25 @@ static double duration_of(const char *top)
     return strtod(at + strlen("Duration: "), NULL);
 }
 
+/* How many have CPU time to show: behind mod_fcgid one that answers a profile does nothing else. */
+static size_t busy_siblings(size_t profiles)
+{
+    return stack_web() == STACK_APACHE_FCGID ? PPROF_SIBLINGS - profiles : PPROF_SIBLINGS;
+}
+
 static void assert_pids_tagged(const struct scene *scene, const char *saved)
 {
     char command[PATH_MAX + 64];
     struct pprof_pids pids = pprof_pids(scene);
     (void)snprintf(command, sizeof(command), "go tool pprof -symbolize=none -tags %s", saved);
     struct buf tags = run(command);
+    int found = 0;
     for (int i = 0; i < PPROF_SIBLINGS; i++) {
         char pid[24];
         (void)snprintf(pid, sizeof(pid), ": %ld\n", (long)pids.all[i]);
-        assert_contains(tags.data, pid);
+        found += strstr(tags.data, pid) != NULL;
     }
+    assert_in_range(found, busy_siblings(1), PPROF_SIBLINGS);
     assert_contains(tags.data, "route: ");
     buf_release(&tags);
 }
@@ -257,6 +264,7 @@ static void wait_for_siblings(const struct scene *scene, pid_t dead)
     int64_t deadline_ns = deadline_in_ms(RESTART_MS);
     pid_t found[PPROF_SIBLINGS + 1];
     size_t count;
+    assert_true(stack_fill(&scene->stack));
     do {
         assert_true(deadline_left_ms(deadline_ns) > 0);
         sleep_ms(100);
@@ -321,7 +329,7 @@ static void profile_under_load(const struct scene *scene)
         assert_header(&reply, "X-Profile-Processes", "4/4");
         pprof_read(&reply, &file);
         assert_true(file.samples > 0);
-        assert_int_equal(file.pid_count, PPROF_SIBLINGS);
+        assert_in_range(file.pid_count, busy_siblings(3), PPROF_SIBLINGS);
         pprof_release(&file);
         http_reply_release(&reply);
     }
@@ -341,12 +349,8 @@ static void profiles_under_load_disturb_no_request_and_end_no_process(void **sta
 static void limit_files(const struct scene *scene, rlim_t bytes)
 {
     struct pprof_pids pids = pprof_pids(scene);
-    for (int i = 0; i < PPROF_SIBLINGS; i++) {
-        struct rlimit limit;
-        assert_int_equal(prlimit(pids.all[i], RLIMIT_FSIZE, NULL, &limit), 0);
-        limit.rlim_cur = bytes;
-        assert_int_equal(prlimit(pids.all[i], RLIMIT_FSIZE, &limit, NULL), 0);
-    }
+    for (int i = 0; i < PPROF_SIBLINGS; i++)
+        assert_true(process_limit_files(pids.all[i], bytes));
 }
 
 static void a_limit_on_file_sizes_ends_no_process_that_is_profiled(void **state)

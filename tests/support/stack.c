@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "support/process.h"
@@ -194,6 +195,14 @@ size_t stack_pids(const struct stack *stack, const char *name, pid_t *pids, size
     return count;
 }
 
+bool stack_fill(const struct stack *stack)
+{
+    static const char *const arguments[] = {SCRIPT, "fill", NULL};
+    struct environment environment;
+    environment_init(&environment, stack, NULL);
+    return stack_web() != STACK_APACHE_FCGID || succeeds(arguments, environment.items);
+}
+
 pid_t stack_pid(const struct stack *stack, const char *name)
 {
     pid_t pids[2];
@@ -222,6 +231,7 @@ bool stack_setting(const struct stack *stack, const char *name, const char *sett
 /* --- Starting one again ------------------------------------------------------- */
 
 struct stack_program {
+    mode_t umask; /* that of its socket */
     struct process_strings arguments;
     struct process_strings environment;
     char log[PATH_MAX];
@@ -234,6 +244,7 @@ struct stack_program *stack_program_of(const struct stack *stack, const char *na
     if (!program)
         return NULL;
     (void)snprintf(program->log, sizeof(program->log), "%.4000s/%s.log", stack->state, name);
+    program->umask = process_umask(pid);
     if (!process_strings_read(pid, "cmdline", &program->arguments) ||
         !process_strings_read(pid, "environ", &program->environment))
         stack_program_free(&program);
@@ -261,7 +272,9 @@ bool stack_program_start(const struct stack_program *program)
         .errors_too = true,
         .new_session = true,
     };
+    mode_t ours = umask(program->umask);
     bool started = log >= 0 && process_start(&options) > 0;
+    (void)umask(ours);
     if (log >= 0)
         close(log);
     return started;
