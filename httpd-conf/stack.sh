@@ -8,8 +8,6 @@
 #   stack.sh down    stop it
 #   stack.sh run     up, emojify one photograph as a demonstration, stay until Ctrl-C
 #   stack.sh pids    what runs now, a name=pid a line
-#   stack.sh fill    have mod_fcgid start the api processes that ended since, which it
-#                    would do when requests need them; other web servers do at once
 #
 # From the environment: PORT (8080), WEB (lighttpd, apache-fcgid or apache-proxy),
 # API_PROCESSES (1, with apache-fcgid 8), BUILD (the programs' directory,
@@ -196,15 +194,6 @@ down() {
     say "stopped"
 }
 
-fill() {
-    check_settings
-    choose_directories
-    API_PROCESSES=$(grep -c '^api=' "$state/pids") || die "nothing runs on port $PORT"
-    web=$(pids_of web)
-    begin_start
-    web_fill_pool
-}
-
 # --- The demonstration -----------------------------------------------------------
 
 json_member() { # name, of the JSON object in $answer
@@ -256,6 +245,5 @@ pids)
     choose_directories
     list_pids
     ;;
-fill) fill ;;
-*) die "usage: stack.sh up|down|run|pids|fill" ;;
+*) die "usage: stack.sh up|down|run|pids" ;;
 esac

@@ -96,6 +96,7 @@ write_settings() {
     export -p
     echo "export $mark"
     echo "exec 2>&6 6>&-"
+    echo "[ ! -d $gate ] || : >$gate/\$\$; while [ -d $gate ]; do sleep 0.05; done"
 }
 
 # What systemd does for an operator: start it again when it has ended. One that cannot
@@ -130,6 +131,7 @@ web_start() {
     write_apache_conf >"$conf"
     apache2 -t -f "$conf" >>"$state/web.log" 2>&1 || fail web "Apache refuses its configuration"
     if [ "$WEB" = apache-fcgid ]; then
+        users_directory "$gate"
         write_settings >"$memory/settings" && give "$memory/settings"
         exec 6>>"${API_STDERR:-$state/api.log}"
     else
@@ -140,25 +142,19 @@ web_start() {
     [ "$WEB" != apache-fcgid ] || exec 6>&-
 }
 
-# mod_fcgid starts a process when a request finds all others busy, and our requests
-# are too quick to be found so: stop each process that is there while we ask for more.
+# mod_fcgid starts a process when a request finds all others busy, and ours would be
+# answered too quickly for that. So none begins before as many are there as were asked
+# for: they wait in write_settings' last line.
 web_fill_pool() {
-    [ "$WEB" = apache-fcgid ] || return 0
+    [ -d "$gate" ] || return 0
     asking=
     for _ in $(seq $((2 * API_PROCESSES))); do
         curl -s --noproxy '*' -o /dev/null --max-time "$START_SECONDS" "$base/api/health/live" &
         asking="$asking $!"
     done
-    while alive "$web" && in_time && [ "$(pids_of api | wc -l)" -lt "$API_PROCESSES" ]; do
-        signal_processes STOP
+    while alive "$web" && in_time && [ "$(ls "$gate" | wc -l)" -lt "$API_PROCESSES" ]; do
         sleep 0.05
     done
-    signal_processes CONT
+    rm -rf "$gate"
     wait $asking
-}
-
-signal_processes() { # signal
-    for pid in $(pids_of api); do
-        kill -s "$1" "$pid" 2>/dev/null
-    done
 }

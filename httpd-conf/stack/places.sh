@@ -17,6 +17,7 @@ choose_directories() {
     [ -d /dev/shm ] && [ -w /dev/shm ] || memory=/tmp/$own
     sockets=$memory/sockets
     keep=$memory/keep
+    gate=$memory/gate
     user=
     as_user=
     stage=$state/stage

@@ -262,17 +262,8 @@ static pid_t not_the_asker(const struct pprof_pids *pids, const size_t before[PP
 static void wait_for_siblings(const struct scene *scene, pid_t dead)
 {
     int64_t deadline_ns = deadline_in_ms(RESTART_MS);
-    pid_t found[PPROF_SIBLINGS + 1];
-    size_t count;
-    assert_true(stack_fill(&scene->stack));
-    do {
-        assert_true(deadline_left_ms(deadline_ns) > 0);
-        sleep_ms(100);
-        count = stack_pids(&scene->stack, "api", found, PPROF_SIBLINGS + 1);
-        for (size_t i = 0; i < count; i++)
-            if (found[i] == dead)
-                count = 0;
-    } while (count != PPROF_SIBLINGS);
+    assert_true(process_wait_gone(dead, RESTART_MS));
+    scene_fill_pool(scene, PPROF_SIBLINGS);
     /* It is in the pool a moment after it is there. */
     for (;;) {
         struct http_reply reply;

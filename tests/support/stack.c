@@ -195,14 +195,6 @@ size_t stack_pids(const struct stack *stack, const char *name, pid_t *pids, size
     return count;
 }
 
-bool stack_fill(const struct stack *stack)
-{
-    static const char *const arguments[] = {SCRIPT, "fill", NULL};
-    struct environment environment;
-    environment_init(&environment, stack, NULL);
-    return stack_web() != STACK_APACHE_FCGID || succeeds(arguments, environment.items);
-}
-
 pid_t stack_pid(const struct stack *stack, const char *name)
 {
     pid_t pids[2];

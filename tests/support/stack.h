@@ -51,12 +51,6 @@ bool stack_stop(struct stack *stack);
 /* What runs now under a name: web, api, cache, facebox. Returns how many. */
 size_t stack_pids(const struct stack *stack, const char *name, pid_t *pids, size_t max);
 
-/*
- * Have mod_fcgid start the api processes that ended since; with other web servers
- * there is nothing to be done. False when it cannot be asked.
- */
-bool stack_fill(const struct stack *stack);
-
 /* The only process of that name; 0 when there is none or more than one. */
 pid_t stack_pid(const struct stack *stack, const char *name);
 
