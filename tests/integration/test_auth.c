@@ -42,7 +42,8 @@ static int start_with(void **state, const char *further)
                    origin_port(play->authn));
     (void)snprintf(server, sizeof(server), "AUTHN_SERVER=%s", play->server);
     *state = play;
-    int failed = scene_start(&scene, (const char *const[]){server, "API_PROCESSES=1", further, NULL});
+    int failed =
+        scene_start(&scene, (const char *const[]){server, "API_PROCESSES=1", further, NULL});
     play->scene = scene;
     return failed;
 }
