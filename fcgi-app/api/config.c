@@ -9,6 +9,7 @@
 #include "api/auth/admin_guard.h"
 #include "lib/http/cors.h"
 #include "lib/net/address_guard.h"
+#include "lib/net/host_list.h"
 #include "lib/rpc/tls.h"
 #include "lib/telemetry/statsd.h"
 
@@ -112,6 +113,11 @@ static const struct config_entry entries[] = {
     {"FETCH_ALLOW_PORTS", CONFIG_STRING, MEMBER(fetch_allow_ports), NULL, NULL, NULL, NULL,
      "Ports that may be fetched from besides 80 and 443: 8080, 9000-9100",
      address_guard_check_port_list},
+    {"FETCH_ALLOW_HOSTS", CONFIG_STRING, MEMBER(fetch_allow_hosts), NULL, NULL, NULL, NULL,
+     "The only hosts that may be fetched from: example.org, *.example.net; empty: any",
+     host_list_check},
+    {"FETCH_DENY_HOSTS", CONFIG_STRING, MEMBER(fetch_deny_hosts), NULL, NULL, NULL, NULL,
+     "Hosts that are never fetched from, whatever FETCH_ALLOW_HOSTS says", host_list_check},
     {"PAYMENT_ADDRESS", CONFIG_STRING, MEMBER(payment_address), NULL, NULL, NULL, NULL,
      "URL of the payment gateway that POST /payments hands cards to; empty: it answers 501",
      check_optional_url},

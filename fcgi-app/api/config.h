@@ -39,6 +39,8 @@ struct api_config {
     int64_t fetch_timeout_ms;
     const char *fetch_allow_cidr;
     const char *fetch_allow_ports;
+    const char *fetch_allow_hosts;
+    const char *fetch_deny_hosts;
     const char *payment_address; /* "": no payments */
     int emojify_format;          /* enum emojify_format */
     int64_t emojify_timeout_ms;

@@ -32,6 +32,8 @@ static enum app_err fetch(struct exchange *exchange, const char *url, struct buf
     struct http_fetch fetch = {
         .url = url,
         .guard = exchange->app->guard,
+        .allow_hosts = exchange->app->config.fetch_allow_hosts,
+        .deny_hosts = exchange->app->config.fetch_deny_hosts,
         .request_id = exchange->request->id,
         .deadline_ns = step_deadline(exchange, exchange->app->config.fetch_timeout_ms),
         .max_bytes = LIMIT_PICTURE_BYTES,
