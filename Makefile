@@ -105,8 +105,10 @@ ARTWORK  := $(BUILD)/emoji.artwork
 
 UNIT_TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(shell find tests/unit -name 'test_*.c' 2>/dev/null))
 INTEGRATION_TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/integration/test_*.c))
-# The integration tests run through each of these.
+# The integration tests run through each of these, but for those that ask the services
+# behind the web server themselves.
 WEB_SERVERS := lighttpd apache-fcgid apache-proxy
+WEB_TESTS := $(filter-out %/test_emojify_cache,$(INTEGRATION_TESTS))
 SUPPORT_OBJECTS := $(call objects,$(wildcard tests/support/*.c))
 
 # Photographs from Debian packages, which are unpacked and not installed.
@@ -239,7 +241,8 @@ test: deps deps-test ## build and run the unit and integration tests
 	@$(MAKE) run-tests
 
 run-tests: all pictures $(UNIT_TESTS) $(INTEGRATION_TESTS)
-	@BUILD=$(BUILD) tests/run.sh $(UNIT_TESTS) $(foreach web,$(WEB_SERVERS),WEB=$(web) $(INTEGRATION_TESTS))
+	@BUILD=$(BUILD) tests/run.sh $(UNIT_TESTS) \
+		$(filter-out $(WEB_TESTS),$(INTEGRATION_TESTS)) $(foreach web,$(WEB_SERVERS),WEB=$(web) $(WEB_TESTS))
 
 asan: ## make test under AddressSanitizer and UBSan, leaks included
 	@$(MAKE) VARIANT=asan test

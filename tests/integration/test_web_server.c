@@ -134,6 +134,7 @@ static void the_location_of_a_new_picture_is_a_header_and_no_redirect(void **sta
     assert_non_null(location);
     assert_memory_equal(location, "/api/cache/", 11);
     assert_string_equal(location + 11, http_reply_text(&reply));
+    assert_null(http_reply_header(&reply, "X-Emojify-Location")); /* see emojify-fcgid.conf */
     http_reply_release(&reply);
 }
 
