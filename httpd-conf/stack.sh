@@ -95,6 +95,7 @@ wanted_programs() {
 
 check_programs() {
     web_check
+    [ -r "$BUILD/emoji.artwork" ] || die "$BUILD/emoji.artwork is missing: make"
     for name in $(wanted_programs); do
         program=$BUILD/emojify-$name
         [ -x "$program" ] || die "$program is missing: make"

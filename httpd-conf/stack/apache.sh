@@ -148,7 +148,7 @@ web_start() {
 web_fill_pool() {
     [ -d "$gate" ] || return 0
     asking=
-    for _ in $(seq $((2 * API_PROCESSES))); do
+    for _ in $(seq "$API_PROCESSES"); do
         curl -s --noproxy '*' -o /dev/null --max-time "$START_SECONDS" "$base/api/health/live" &
         asking="$asking $!"
     done
