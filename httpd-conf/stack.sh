@@ -15,8 +15,8 @@
 # api writes its log, api.log); CACHE_ADDRESS or FACEBOX when there is a cache or a
 # FaceBox already; and every setting of the three programs.
 #
-# What a stack leaves behind is in build/run/PORT/: the files pids and *.log, the web
-# server's configuration, and the cache's pictures, which the next start finds again.
+# What a stack leaves behind is in build/run/PORT/: the files pids and *.log, and the
+# cache's pictures, which the next start finds again.
 #
 # All its processes carry EMOJIFY_STACK=<that directory> in their environment. By
 # this mark and the program they run they are found again, also those that the web

@@ -126,7 +126,7 @@ start_proxied_api() {
 }
 
 web_start() {
-    conf=$state/apache2.conf
+    conf=$stage/apache2.conf
     users_directory "$memory/fcgid"
     write_apache_conf >"$conf"
     apache2 -t -f "$conf" >>"$state/web.log" 2>&1 || fail web "Apache refuses its configuration"

@@ -50,7 +50,7 @@ give() { # path...
 
 make_directories() {
     remove_directories
-    rm -f "$state"/*.log "$state"/*.conf
+    rm -f "$state"/*.log
     private_directory "$memory" 711
     private_directory "$stage" 755
     for directory in "$RUN_DIR" "$LOCAL_CACHE_DIR" "$memory/uploads" "$memory/web" "$sockets"; do
