@@ -14,7 +14,7 @@ enum { SIBLINGS = 3, RESTART_MS = 5000 };
 
 static int start(void **state)
 {
-    return scene_start(state, (const char *const[]){"API_PROCESSES=3", NULL});
+    return scene_start(state, (const char *const[]){"API_PROCESSES=3", "EMOJIFY_QUEUE=8", NULL});
 }
 
 static void ask_times(const struct scene *scene, const struct http_call *call, int times)

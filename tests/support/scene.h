@@ -70,7 +70,8 @@ void scene_emojify(const struct scene *scene, const char *url, char key[33]);
 
 /*
  * Wait until there are so many api processes. mod_fcgid starts one in the place of one that ended
- * when a request finds no other, so behind it as many pictures are asked for at the same time.
+ * when a request finds no other, so behind it as many pictures are asked for at the same time,
+ * which EMOJIFY_QUEUE must allow.
  */
 void scene_fill_pool(const struct scene *scene, size_t siblings);
 
