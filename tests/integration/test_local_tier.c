@@ -217,10 +217,11 @@ static void a_picture_that_is_taken_down_is_gone_at_once(void **state)
     }
 }
 
+/* All but the directory itself, which only its parent's owner could make again. */
 static int remove_found(const char *path, const struct stat *status, int type, struct FTW *ftw)
 {
-    (void)status, (void)type, (void)ftw;
-    return remove(path);
+    (void)status, (void)type;
+    return ftw->level == 0 ? 0 : remove(path);
 }
 
 static void a_tier_that_is_wiped_fails_no_request(void **state)
