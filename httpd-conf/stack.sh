@@ -95,7 +95,7 @@ make_directories() {
     rm -rf "$memory"
     rm -f "$state"/*.log
     private_directory "$memory"
-    mkdir -p "$memory/uploads" "$state/empty" "$RUN_DIR" "$LOCAL_CACHE_DIR" "$CACHE_FILE_LOCATION" ||
+    mkdir -p "$memory/uploads" "$RUN_DIR" "$LOCAL_CACHE_DIR" "$CACHE_FILE_LOCATION" ||
         die "cannot make the directories"
 }
 
@@ -285,17 +285,15 @@ start_facebox() {
 
 # The main configuration around httpd-conf/lighttpd/emojify.conf.
 write_lighttpd_conf() {
-    pages=$root/httpd-conf/htdocs
-    [ -d "$pages" ] || pages=$state/empty
     cat <<END
 # Made by httpd-conf/stack.sh at each start.
 server.port = $PORT
 server.bind = "127.0.0.1"
-server.document-root = "$pages"
+server.document-root = "$root/httpd-conf/htdocs"
 server.errorlog = "$state/web.log"
 server.pid-file = "$state/lighttpd.pid"
 server.upload-dirs = ( "$memory/uploads" )
-server.modules = ( "mod_indexfile", "mod_alias", "mod_accesslog" )
+server.modules = ( "mod_indexfile", "mod_accesslog" )
 server.feature-flags = ( "server.graceful-shutdown-timeout" => 5 )
 server.http-parseopts = (
     "url-normalize-unreserved" => "enable",
@@ -306,12 +304,13 @@ server.http-parseopts = (
 )
 index-file.names = ( "index.html" )
 accesslog.filename = "$state/access.log"
-${samples:+alias.url = ( \"/samples/\" => \"$samples/\" )}
 var.emojify_api = "$BUILD/emojify-api"
 var.emojify_processes = $API_PROCESSES
 var.emojify_socket = "$sockets/api.sock"
 var.emojify_tier = "$LOCAL_CACHE_DIR/"
+var.emojify_connect = "'self'"
 include "$root/httpd-conf/lighttpd/mimetypes.conf"
+include "$root/httpd-conf/lighttpd/htdocs.conf"
 include "$root/httpd-conf/lighttpd/emojify.conf"
 END
 }
@@ -404,8 +403,6 @@ emojify_a_photograph() {
 }
 
 run() {
-    samples=$root/build/pictures
-    [ -r "$samples/grace_hopper.jpg" ] || die "$samples/grace_hopper.jpg is missing: make pictures"
     export FETCH_ALLOW_CIDR="${FETCH_ALLOW_CIDR:-127.0.0.1/32}"
     export FETCH_ALLOW_PORTS="${FETCH_ALLOW_PORTS:-$PORT}"
     up
@@ -418,7 +415,6 @@ run() {
     fail "web api" "lighttpd ended"
 }
 
-samples=
 case ${1:-} in
 up)
     up
