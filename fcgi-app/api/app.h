@@ -17,6 +17,7 @@
 #include "api/config.h"
 #include "api/health.h"
 #include "api/image/artwork.h"
+#include "api/jobs/table.h"
 #include "api/profiling/profiling.h"
 #include "api/telemetry.h"
 #include "lib/base/err.h"
@@ -31,6 +32,8 @@
 
 enum { APP_MAX_ROUTES = 64 };
 
+struct background; /* see api/jobs/background.h */
+
 /* The process. Filled by main, then read-only but for what says otherwise. */
 struct app {
     struct api_config config;
@@ -44,10 +47,12 @@ struct app {
     struct sampler_route route_functions[APP_MAX_ROUTES]; /* for the profiles' route label */
     struct admin_guard admin_guard;                       /* counts with an atomic of its own */
     struct telemetry telemetry;                           /* its functions take any thread */
-    struct health health;                                 /* has a lock of its own */
-    struct ticker *chores;                                /* see api/chores.h */
-    struct leader leader;                                 /* the chores' own */
-    atomic_bool stopping; /* SIGTERM was taken: /health/ready says so */
+    struct table *table;                                  /* takes any thread */
+    struct background *background; /* takes any thread; NULL: no jobs, for WORKERS is 1 */
+    struct health health;          /* has a lock of its own */
+    struct ticker *chores;         /* see api/chores.h */
+    struct leader leader;          /* the chores' own */
+    atomic_bool stopping;          /* SIGTERM was taken: /health/ready says so */
 };
 
 /* One worker thread's own handles. */

@@ -120,6 +120,14 @@ static const struct config_entry entries[] = {
      "Format of the result; auto is PNG where the source has alpha, else JPEG", NULL},
     {"EMOJIFY_TIMEOUT", CONFIG_DURATION, MEMBER(emojify_timeout_ms), "10s", "100ms", "60s", NULL,
      "Longest time to decode, and again to draw, one picture", NULL},
+    {"EMOJIFY_CONCURRENCY", CONFIG_INT, MEMBER(emojify_concurrency), "0", "0", "1024", NULL,
+     "Pictures that the processes of the pool work on at a time; 0: as many as there are cores, "
+     "but "
+     "no more than half of WORKERS less two",
+     NULL},
+    {"EMOJIFY_QUEUE", CONFIG_INT, MEMBER(emojify_queue), "0", "0", "1024", NULL,
+     "Requests that may wait for that; 0: the rest of half of WORKERS less two, at least one",
+     NULL},
     {"REQUEST_TIMEOUT", CONFIG_DURATION, MEMBER(request_timeout_ms), "45s", "1s", "10m", NULL,
      "Longest time for one request, all its steps together", NULL},
     {"LOCAL_CACHE_TTL", CONFIG_DURATION, MEMBER(local_cache_ttl_ms), "30s", "0s", "24h", NULL,

@@ -22,12 +22,14 @@ extern const size_t api_route_count;
 extern const struct route root_routes[];
 extern const size_t root_route_count;
 
-route_handler route_emojify;      /* POST /             emojify.c */
-route_handler route_cache;        /* GET /cache/{file}  cache.c */
-route_handler route_health;       /* GET /health        health.c */
-route_handler route_health_live;  /* GET /health/live */
-route_handler route_health_ready; /* GET /health/ready */
-route_handler route_payments;     /* POST /payments     payments.c */
+route_handler route_emojify;        /* POST /             emojify.c */
+route_handler route_emojify_create; /* POST /emojify/ emojify_job.c */
+route_handler route_emojify_query;  /* GET /emojify/{id} */
+route_handler route_cache;          /* GET /cache/{file}  cache.c */
+route_handler route_health;         /* GET /health        health.c */
+route_handler route_health_live;    /* GET /health/live */
+route_handler route_health_ready;   /* GET /health/ready */
+route_handler route_payments;       /* POST /payments     payments.c */
 
 route_handler route_pprof_redirect; /* GET /debug/pprof         pprof.c, at the root */
 route_handler route_pprof_index;    /* GET /debug/pprof/ */
