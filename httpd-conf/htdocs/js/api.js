@@ -26,6 +26,8 @@ const CODES = { 400: 'bad-request', 401: 'unauthorized', 403: 'forbidden', 404: 
   410: 'gone', 413: 'too-large', 415: 'not-a-picture', 422: 'picture-refused', 429: 'busy', 500: 'internal',
   501: 'not-implemented', 502: 'upstream-failed', 503: 'unavailable', 504: 'upstream-timeout' };
 
+const requestIdOf = (xhr) => xhr.getResponseHeader('X-Request-Id') || '';
+
 function parse(text) {
   try {
     return JSON.parse(text);
@@ -41,7 +43,7 @@ function errorOf(xhr) {
   return new ApiError(known.code || CODES[xhr.status] || 'unreadable', {
     status: xhr.status,
     detail: typeof known.detail === 'string' ? known.detail : '',
-    requestId: known.request_id || xhr.getResponseHeader('X-Request-Id') || '',
+    requestId: known.request_id || requestIdOf(xhr),
     retryAfter: Number.parseInt(xhr.getResponseHeader('Retry-After'), 10) || 0,
   });
 }
@@ -62,7 +64,7 @@ function request(method, url, { body, type, token, signal, onSent } = {}) {
     if (token) xhr.setRequestHeader('Authorization', `jwt ${token}`);
     if (onSent) xhr.upload.onprogress = (event) => event.lengthComputable && onSent(event.loaded / event.total);
     xhr.onload = () => {
-      if (xhr.status >= 200 && xhr.status < 300) resolve(parse(xhr.responseText));
+      if (xhr.status >= 200 && xhr.status < 300) resolve({ answer: parse(xhr.responseText), requestId: requestIdOf(xhr) });
       else reject(errorOf(xhr));
     };
     xhr.onerror = () => reject(new ApiError('network'));
@@ -92,7 +94,7 @@ function pause(ms, signal) {
 async function ask(id, signal) {
   for (let left = LOST_POLLS; ; left--) {
     try {
-      return await request('GET', `${base}emojify/${encodeURIComponent(id)}`, { signal });
+      return (await request('GET', `${base}emojify/${encodeURIComponent(id)}`, { signal })).answer;
     } catch (error) {
       if (error.code !== 'network' || left === 1) throw error;
       await pause(POLL_MOST_MS, signal);
@@ -100,23 +102,19 @@ async function ask(id, signal) {
   }
 }
 
-function failure(job) {
-  const { error } = job;
-  if (error && typeof error === 'object') return new ApiError(error.code || 'internal', { detail: error.detail });
-  return new ApiError(error || 'internal', { detail: job.detail });
-}
-
-async function follow(job, { signal, onProgress }) {
+// `job` is the answer of the POST, whose request id is also the job's in every log.
+async function follow({ answer: job, requestId }, { signal, onProgress }) {
+  const id = job?.id;
   const until = performance.now() + GIVE_UP_MS;
   for (let wait = POLL_FIRST_MS; ; wait = Math.min(wait * POLL_GROWTH, POLL_MOST_MS)) {
-    if (job === null || typeof job !== 'object') throw new ApiError('unreadable');
-    if (job.status === 'FINISHED') return { id: job.key || job.id, faces: job.faces ?? null };
-    if (job.status === 'FAILED') throw failure(job);
-    if (job.status === 'UNKNOWN') throw new ApiError('job-lost');
+    if (!job?.status || !id) throw new ApiError('unreadable', { requestId });
+    if (job.status === 'FINISHED') return { id: job.key || id, faces: job.faces ?? null };
+    if (job.status === 'FAILED') throw new ApiError(job.code || 'internal', { detail: job.error || '', requestId });
+    if (job.status === 'UNKNOWN') throw new ApiError('job-lost', { requestId });
     onProgress({ step: job.status === 'PROCESSING' ? job.step || 'fetch' : 'queue', position: job.position });
-    if (performance.now() > until) throw new ApiError('timeout');
+    if (performance.now() > until) throw new ApiError('timeout', { requestId });
     await pause(wait, signal);
-    job = { ...await ask(job.id, signal), id: job.id };
+    job = await ask(id, signal);
   }
 }
 
@@ -138,7 +136,7 @@ export async function emojify(source, { token, signal, onProgress }) {
     }
   }
   onProgress({ step: 'none' });
-  const answer = await request('POST', base, options);
+  const { answer } = await request('POST', base, options);
   if (!answer?.id) throw new ApiError('unreadable');
   return { id: answer.id, faces: answer.faces };
 }

@@ -20,8 +20,9 @@ const state = {
   controller: null, // of the work under way
 };
 
+// Said once, not at each step of a progress bar.
 function say(text) {
-  $('status').textContent = text;
+  if ($('status').textContent !== text) $('status').textContent = text;
 }
 
 // --- stages -----------------------------------------------------------------------
@@ -74,20 +75,25 @@ function markSteps(current) {
   return at;
 }
 
+function progressNote(step, position) {
+  if (step === 'none') return 'This takes a few seconds.';
+  if (step !== 'queue') return '';
+  return position > 1 ? `Number ${position} in the queue.` : 'Waiting for its turn.';
+}
+
 function showProgress({ step, sent = 0, position = 0 }) {
-  const stepTexts = { none: 'This takes a few seconds.', queue: position > 0 ? `Number ${position} in the queue.` : 'Waiting for its turn.' };
-  const note = stepTexts[step] || '';
-  if ($('work-note').textContent !== note) $('work-note').textContent = note;
+  const note = progressNote(step, position);
+  $('work-note').textContent = note;
   $('steps').hidden = step === 'none';
-  if (step === 'none' || step === 'queue') {
+  if (note) {
+    markSteps('');
     $('progress').removeAttribute('value');
-    markSteps(step === 'queue' && state.source.file ? 'detect' : '');
-    if (step === 'queue' && state.source.file) $('steps').querySelector('.now').className = '';
     say(note);
     return;
   }
+  // A picture that was sent is not fetched: its first step is the sending.
   const at = markSteps(step === 'send' ? 'fetch' : step);
-  $('progress').value = 100 * (step === 'send' ? sent / STEPS.length : (at + 0.5) / STEPS.length);
+  $('progress').value = 100 * (at + (step === 'send' ? sent : 0.5)) / STEPS.length;
   say($('steps').querySelector('.now')?.textContent || '');
 }
 
