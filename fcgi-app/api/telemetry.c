@@ -370,6 +370,20 @@ void telemetry_running(struct telemetry *telemetry, int change)
     metrics_gauge_add(telemetry->metrics, ROW_JOBS_RUNNING, METRIC_AT(0), change);
 }
 
+void telemetry_job_begin(struct telemetry_request *job)
+{
+    job->cpu_ns = thread_cpu_ns();
+}
+
+void telemetry_job_end(struct telemetry *telemetry, const struct telemetry_request *job)
+{
+    static const struct route asked_by = {.name = "emojify_create"};
+    int64_t cpu_ns = thread_cpu_ns() - job->cpu_ns;
+    if (cpu_ns > 0)
+        metrics_add(telemetry->metrics, ROW_CPU, METRIC_AT(route_index(&asked_by)),
+                    (uint64_t)cpu_ns);
+}
+
 void telemetry_shared(struct telemetry *telemetry)
 {
     metrics_add(telemetry->metrics, ROW_SHARED, METRIC_AT(0), 1);

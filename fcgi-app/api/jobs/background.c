@@ -76,6 +76,7 @@ static void run_task(struct background_thread *thread, struct task *task)
     struct log log = log_child(&app->log, task->id, task->trace.trace_id);
     struct err_buf why = {.text = ""};
     struct pipeline_result result;
+    struct telemetry_request measured;
     bool shared;
     struct pipeline pipeline = {
         .app = app,
@@ -90,6 +91,7 @@ static void run_task(struct background_thread *thread, struct task *task)
         .progress_context = &task->job,
     };
     const struct work_call call = {TURN_JOB, task->since_ns, &background->closed};
+    telemetry_job_begin(&measured);
     enum app_err err = work_run(&pipeline, &call, &task->source, &result, &shared);
     if (err == APP_UNAVAILABLE && atomic_load(&background->closed))
         err_set(&why, err, "%s", stopping_text);
@@ -97,6 +99,7 @@ static void run_task(struct background_thread *thread, struct task *task)
         job_note_faces(&task->job, result.faces);
     job_end(&task->job, err, why.text);
     log_end(&log, task, err, &why, &result);
+    telemetry_job_end(&app->telemetry, &measured);
     arena_reset(thread->arena);
 }
 
