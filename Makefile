@@ -28,6 +28,8 @@ DEPS := gcc g++ libc6-dev pkg-config \
 # The three after cmocka are clients that read our profiles; tests without them say that they
 # were skipped; prometheus has promtool. wrk is for the experiment.
 DEPS_TEST  := libcmocka-dev golang-go protobuf-compiler google-perftools prometheus redis-server wrk
+# A browser and what drives it; an npm that is there already is as good as Debian's.
+DEPS_BROWSER = chromium $(if $(shell command -v npm),,nodejs npm)
 DEPS_CHECK := clang-format-14 clang-tidy-14
 
 # $(call install,packages): installs those that are missing, silent when none is.
@@ -102,12 +104,16 @@ UNIT_TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(shell find tests/unit -nam
 INTEGRATION_TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/integration/test_*.c))
 SUPPORT_OBJECTS := $(call objects,$(wildcard tests/support/*.c))
 
+NODE_MODULES := tests/browser/node_modules/.package-lock.json
+# A sanitizer would find nothing in them that the integration tests do not reach.
+BROWSER_TESTS := $(if $(filter release,$(VARIANT)),tests/browser/run.sh)
+
 # Photographs from Debian packages, which are unpacked and not installed.
 PICTURES := $(addprefix build/pictures/,grace_hopper.jpg astronaut.png camera.png coffee.png)
 
 # --- Targets for people ----------------------------------------------------------
 
-.PHONY: experiment all help deps deps-test deps-check run up down pictures test unit run-tests asan \
+.PHONY: experiment all help deps deps-test deps-check run up down pictures test unit run-tests asan screenshots \
 	format check check-format check-headers check-tidy check-lint clean
 
 all: $(BINARIES) $(ARTWORK) ## build the three programs into build/release/
@@ -121,12 +127,14 @@ deps: ## install what building and running needs (Debian packages)
 
 deps-test: ## install what only the tests need
 	$(call install,$(DEPS_TEST))
+	$(call install,$(DEPS_BROWSER)) || echo "no browser: its tests will be skipped"
+	@$(MAKE) -s $(NODE_MODULES) || echo "no packages from npm: the browser tests will be skipped"
 
 deps-check: ## install what only make check needs
 	$(call install,$(DEPS_CHECK))
 
 run: deps ## start the whole stack, emojify a photograph, stay until Ctrl-C (PORT=8080)
-	@$(MAKE) all pictures
+	@$(MAKE) all
 	@BUILD=$(BUILD) exec httpd-conf/stack.sh run
 
 up: deps ## the same stack in the background (PORT=8080 API_PROCESSES=1)
@@ -136,7 +144,7 @@ up: deps ## the same stack in the background (PORT=8080 API_PROCESSES=1)
 down: ## stop it (PORT=8080)
 	@exec httpd-conf/stack.sh down
 
-pictures: $(PICTURES) ## get the photographs of make run and the tests
+pictures: $(PICTURES) ## get the photographs of the tests
 	@:
 
 experiment: deps deps-test ## repeat the investigation: a forgotten debug line, found by its profile
@@ -144,7 +152,7 @@ experiment: deps deps-test ## repeat the investigation: a forgotten debug line, 
 	@tests/bench/experiment.sh
 
 clean: ## remove build/
-	rm -rf build
+	rm -rf build tests/browser/node_modules
 
 # --- Rules -----------------------------------------------------------------------
 
@@ -195,6 +203,10 @@ $(PICTURES) &:
 	$(call say,GET,$(@D))
 	$(Q)tests/pictures.sh $(@D)
 
+$(NODE_MODULES): tests/browser/package-lock.json
+	$(call say,NPM,$(@D))
+	$(Q)npm ci --prefix $(<D) --ignore-scripts --no-audit --no-fund --fetch-retries=1 --loglevel=error >/dev/null
+
 # The emoji are rendered from the font of Debian's fonts-noto-color-emoji.
 $(BUILD)/artwork-render: $(BUILD)/fcgi-app/api/image/artwork_render_main.o $(BUILD)/api.a $(BUILD)/lib.a
 	$(call say,LINK,$@)
@@ -225,11 +237,15 @@ $(INTEGRATION_TESTS): %: %.o $(BUILD)/support.a $(BUILD)/lib.a $(BUILD)/proto.a
 unit: $(UNIT_TESTS) $(ARTWORK) ## build and run the unit tests only
 	@BUILD=$(BUILD) tests/run.sh $(UNIT_TESTS)
 
-test: deps deps-test ## build and run the unit and integration tests
+test: deps deps-test ## build and run the unit, integration and browser tests
 	@$(MAKE) run-tests
 
 run-tests: all pictures $(UNIT_TESTS) $(INTEGRATION_TESTS)
-	@BUILD=$(BUILD) tests/run.sh $(UNIT_TESTS) $(INTEGRATION_TESTS)
+	@BUILD=$(BUILD) tests/run.sh $(UNIT_TESTS) $(INTEGRATION_TESTS) $(BROWSER_TESTS)
+
+screenshots: deps deps-test ## make the README's pictures of the page (docs/images/page-*)
+	@$(MAKE) all
+	@BUILD=$(BUILD) node tests/browser/screenshots.mjs
 
 asan: ## make test under AddressSanitizer and UBSan, leaks included
 	@$(MAKE) VARIANT=asan test

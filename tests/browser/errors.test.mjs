@@ -6,7 +6,6 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 
-import { codes } from '../../httpd-conf/htdocs/js/errors.js';
 import { answerWith, assertAccessible, launch, openPage, samples, screenshot, textOf, transfer, waitForStage } from './browser.mjs';
 import { startOrigin } from './origin.mjs';
 import { root } from './stack.mjs';
@@ -99,6 +98,7 @@ test('Every code of the API has a text and an advice of its own', async (t) => {
   const page = await openPage(browser, t);
   const texts = new Set();
   const own = ['network', 'timeout', 'job-lost', 'unreadable', 'no-picture', 'sample-missing', 'policy'];
+  const codes = await page.evaluate(async () => (await import('/js/errors.js')).codes);
   for (const code of codes.filter((each) => !own.includes(each))) {
     await answerWith(page, '**/api/emojify/', 500, { code, detail: 'in its own words', request_id: 'abc' });
     await giveAddress(page, `http://example.org/${code}`);
