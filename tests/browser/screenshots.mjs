@@ -19,10 +19,12 @@ const ends = [];
 try {
   for (const [name, options] of Object.entries(PICTURES)) {
     const page = await openPage(browser, { after: (end) => ends.push(end) }, { path: stack.base, ...options });
-    await page.click('[data-name="Grace Hopper"]');
+    await page.click('[data-name="Eileen Collins"]');
     await waitForStage(page, 'result');
     await page.evaluate(() => document.activeElement.blur());
-    await page.screenshot({ path: join(root, `docs/images/${name}.jpg`), type: 'jpeg', quality: 82 });
+    const card = await page.locator('.card').first().boundingBox();
+    const clip = { x: 0, y: 0, width: options.viewport.width, height: card.y + card.height + 28 };
+    await page.screenshot({ path: join(root, `docs/images/${name}.jpg`), type: 'jpeg', quality: 82, fullPage: true, clip });
     console.log(`docs/images/${name}.jpg`);
   }
 } finally {

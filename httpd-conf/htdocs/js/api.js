@@ -108,7 +108,11 @@ async function follow({ answer: job, requestId }, { signal, onProgress }) {
   const until = performance.now() + GIVE_UP_MS;
   for (let wait = POLL_FIRST_MS; ; wait = Math.min(wait * POLL_GROWTH, POLL_MOST_MS)) {
     if (!job?.status || !id) throw new ApiError('unreadable', { requestId });
-    if (job.status === 'FINISHED') return { id: job.key || id, faces: job.faces ?? null };
+    if (job.status === 'FINISHED') {
+      // The POST's own answer does not tell how many faces there were, the job's does.
+      const { faces = null } = job.faces === undefined ? await ask(id, signal) : job;
+      return { id: job.key || id, faces };
+    }
     if (job.status === 'FAILED') throw new ApiError(job.code || 'internal', { detail: job.error || '', requestId });
     if (job.status === 'UNKNOWN') throw new ApiError('job-lost', { requestId });
     onProgress({ step: job.status === 'PROCESSING' ? job.step || 'fetch' : 'queue', position: job.position });
