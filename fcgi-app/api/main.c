@@ -63,8 +63,6 @@ static enum app_err start_profiling(struct app *app, struct err_buf *why)
     const struct api_config *config = &app->config;
     if (!config->profile)
         return APP_OK;
-    app->admin_guard.token = config->profile_token;
-    app->admin_guard.open = config->profile_auth != 0;
     size_t count = route_functions(app->route_functions, api_routes, api_route_count);
     count += route_functions(app->route_functions + count, root_routes, root_route_count);
     const struct profiling_options options = {
@@ -121,6 +119,9 @@ static enum app_err start_jobs(struct app *app)
 static enum app_err app_init(struct app *app, struct err_buf *why)
 {
     const struct api_config *config = &app->config;
+    app->token_guard.token = config->profile_token;
+    app->admin_guard.token = config->profile_token;
+    app->admin_guard.open = config->profile_auth != 0;
     app->faces = (struct face_client){config->facebox, config->facebox_user, config->facebox_pass};
 
     enum app_err err = health_init(&app->health);
@@ -137,6 +138,8 @@ static enum app_err app_init(struct app *app, struct err_buf *why)
                                 why);
     if (!err)
         err = start_cache_client(app, why);
+    if (!err)
+        err = coalescer_new(&app->gets);
     if (!err)
         err = telemetry_start(&app->telemetry, config, &app->log, why);
     if (!err)
@@ -155,6 +158,7 @@ static void app_release(struct app *app)
     table_free(&app->table);
     profiling_free(&app->profiling);
     telemetry_stop(&app->telemetry);
+    coalescer_free(&app->gets);
     cache_client_free(&app->cache);
     address_guard_free(&app->guard);
     artwork_close(&app->artwork);

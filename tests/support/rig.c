@@ -20,6 +20,7 @@ static void configure(struct rig *rig)
     config->api_path = "/";
     config->run_dir = rig->dir.path;
     config->statsd_server = "";
+    config->fetch_allow_hosts = config->fetch_deny_hosts = "";
     config->cache_timeout_ms = config->fetch_timeout_ms = RIG_PATIENCE_MS;
     config->facebox_timeout_ms = config->emojify_timeout_ms = RIG_PATIENCE_MS;
     config->request_timeout_ms = RIG_PATIENCE_MS;

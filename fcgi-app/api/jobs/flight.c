@@ -92,8 +92,8 @@ static bool look(struct table *table, struct table_memory *memory, const struct 
                  enum flight_role *role)
 {
     const struct table_flight *done = NULL;
-    if (followed->memory == memory && followed->flight->sequence == followed->sequence &&
-        followed->flight->state == FLIGHT_ENDED)
+    if (followed->flight && followed->memory == memory &&
+        followed->flight->sequence == followed->sequence && followed->flight->state == FLIGHT_ENDED)
         done = followed->flight;
     if (!done)
         done = find_done(memory, call);
@@ -117,7 +117,7 @@ enum flight_role flight_begin(struct table *table, const struct flight_call *cal
                               struct flight *flight, struct flight_outcome *outcome)
 {
     enum flight_role role;
-    struct followed followed = {.memory = NULL};
+    struct followed followed = {.flight = NULL};
     struct wait wait = {.since_ns = 0};
     bool waits = false;
     assert(strlen(call->key) <= LIMIT_CACHE_ID);

@@ -11,8 +11,6 @@
 #include "lib/base/limits.h"
 #include "lib/telemetry/wait.h"
 
-enum { PUT_TIMEOUT_MS = 5000 };
-
 /* The end of a step that may take `ms`, within the request's own. */
 static int64_t step_deadline(const struct pipeline *pipeline, int64_t ms)
 {
@@ -51,6 +49,8 @@ static enum app_err fetch(struct pipeline *pipeline, const char *url, struct buf
     struct http_fetch fetch = {
         .url = url,
         .guard = pipeline->app->guard,
+        .allow_hosts = pipeline->app->config.fetch_allow_hosts,
+        .deny_hosts = pipeline->app->config.fetch_deny_hosts,
         .request_id = pipeline->request_id,
         .deadline_ns = step_deadline(pipeline, pipeline->app->config.fetch_timeout_ms),
         .max_bytes = LIMIT_PICTURE_BYTES,
@@ -121,7 +121,7 @@ static enum app_err store(struct pipeline *pipeline, const char *key,
     struct http_header headers[TRACE_HEADERS_MAX];
     int64_t started_ns = clock_now_ns();
     struct cache_call call = {
-        .deadline_ns = step_deadline(pipeline, PUT_TIMEOUT_MS),
+        .deadline_ns = step_deadline(pipeline, CACHE_PUT_TIMEOUT_MS),
         .request_id = pipeline->request_id,
         .headers = headers,
         .header_count = trace_headers(pipeline->trace, headers),

@@ -105,6 +105,7 @@ struct table {
     struct shared_file local;
     struct table_owner us; /* in the shared one */
     unsigned workers;
+    unsigned cores;
     struct log log;
 };
 

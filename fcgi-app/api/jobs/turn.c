@@ -2,8 +2,6 @@
 /* All numbers are counted when they are needed, see table_private.h. */
 #include "api/jobs/turn.h"
 
-#include <unistd.h>
-
 #include "api/jobs/table_private.h"
 #include "lib/base/clock.h"
 #include "lib/telemetry/wait.h"
@@ -63,21 +61,13 @@ static unsigned budget_of(unsigned workers)
     return workers / 2 > 3 ? workers / 2 - 2 : 1;
 }
 
-static unsigned at_least_one(unsigned number)
-{
-    return number > 0 ? number : 1;
-}
-
 /* running_max and waiting_max; returns what this process alone may have. */
 static unsigned set_limits(const struct table *table, const struct table_memory *memory,
                            const struct turn_call *call, struct turn_state *state)
 {
     bool is_small = table->workers < TURN_WORKERS_MIN;
     unsigned budget = budget_of(is_small ? table_workers(table, memory) : table->workers);
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    unsigned running = at_least_one(cores > 0 ? (unsigned)cores : 1);
-    if (running > budget)
-        running = budget;
+    unsigned running = table->cores < budget ? table->cores : budget;
     state->running_max = call->running > 0 ? call->running : running;
     unsigned rest = budget > state->running_max ? budget - state->running_max : 1;
     state->waiting_max = call->waiting > 0 ? call->waiting : rest;

@@ -187,7 +187,7 @@ static void one_of_those_who_wait_takes_over_when_the_owner_gives_up(void **stat
     const struct flight_outcome success = {.payload = "x"};
     struct flight flight = own(fixture->table, "a", PATIENCE_MS);
     for (size_t i = 0; i < 3; i++)
-        start_waiter(&waiters[i], fixture->table, "a", 1000);
+        start_waiter(&waiters[i], fixture->table, "a", 3000);
     flight_end(&flight, NULL);
     unsigned owners = 0;
     for (size_t i = 0; i < 3; i++) {

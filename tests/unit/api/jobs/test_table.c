@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The table that siblings share: nobody's death and no bad directory may stop the others. */
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,8 +12,10 @@
 
 #include "api/jobs/job.h"
 #include "api/jobs/table_private.h"
+#include "api/jobs/turn.h"
 #include "lib/base/clock.h"
 #include "support/cmocka.h"
+#include "support/process.h"
 #include "support/sibling.h"
 #include "support/temp_dir.h"
 
@@ -163,6 +166,82 @@ static void a_process_in_the_slot_of_a_dead_one_is_not_taken_for_it(void **state
     assert_string_equal(view.error, "the process that did it has ended");
 }
 
+/* --- Chaos ----------------------------------------------------------------------- */
+
+enum { WORKING = 3, DEATHS = 100, MIN_MS = 3 };
+
+static void work_once(struct table *table)
+{
+    const struct turn_call taking = {
+        .kind = TURN_REQUEST, .running = 2, .waiting = 8, .deadline_ns = deadline_in_ms(20000)};
+    const struct flight_call flying = {.kind = FLIGHT_PIPELINE,
+                                       .key = job_key,
+                                       .since_ns = INT64_MAX,
+                                       .deadline_ns = taking.deadline_ns};
+    const struct flight_outcome success = {.payload = "x"};
+    struct flight_outcome outcome;
+    struct flight flight;
+    struct turn turn = {.memory = NULL};
+    struct job job;
+    struct job_view view;
+    if (flight_begin(table, &flying, &flight, &outcome) == FLIGHT_OWNER) {
+        if (turn_take(table, &taking, &turn, NULL) == APP_OK &&
+            job_add(table, job_key, &job, &view, NULL) == APP_OK) {
+            job_step(&job, PIPELINE_DRAW);
+            job_end(&job, APP_OK, NULL);
+        }
+        turn_end(&turn);
+        flight_end(&flight, &success);
+    }
+}
+
+static void *repeat_work(void *table)
+{
+    for (;;)
+        work_once(table);
+    return NULL;
+}
+
+/* Until it is killed; the process that started it goes on when the first round is done. */
+static void work_for_ever(struct table *table)
+{
+    static pthread_t thread;
+    work_once(table);
+    assert_int_equal(pthread_create(&thread, NULL, repeat_work, table), 0);
+}
+
+static void whoever_is_killed_at_whatever_moment_the_others_go_on(void **state)
+{
+    struct fixture *fixture = *state;
+    pid_t working[WORKING];
+    open_table(fixture, fixture->path);
+    for (size_t i = 0; i < WORKING; i++)
+        working[i] = sibling_start(fixture->path, fixture->table, work_for_ever);
+    for (size_t i = 0; i < DEATHS; i++) {
+        sleep_ms(MIN_MS + (long)(i * 7 % 5)); /* some other moment each time */
+        sibling_kill(working[i % WORKING]);
+        int64_t start_ns = clock_now_ns();
+        work_once(fixture->table);
+        assert_in_range(ms_since(start_ns), 0, 5000);
+        working[i % WORKING] = sibling_start(fixture->path, fixture->table, work_for_ever);
+    }
+    for (size_t i = 0; i < WORKING; i++)
+        sibling_kill(working[i]);
+    work_once(fixture->table);
+    assert_true(table_is_shared(fixture->table));
+    struct table_memory *memory = table_lock(fixture->table);
+    table_sweep(fixture->table, memory);
+    for (size_t i = 0; i < TABLE_TURNS; i++)
+        assert_int_equal(memory->turns[i].state, TURN_FREE);
+    for (size_t i = 0; i < TABLE_FLIGHTS; i++)
+        assert_int_not_equal(memory->flights[i].state, FLIGHT_RUNNING);
+    for (size_t i = 0; i < TABLE_JOBS; i++)
+        assert_true(memory->jobs[i].status != JOB_QUEUED &&
+                    memory->jobs[i].status != JOB_PROCESSING);
+    table_unlock(memory);
+    assert_int_equal(times_logged(fixture, "WARN"), 0);
+}
+
 /* --- Directories ----------------------------------------------------------------- */
 
 static void assert_local(struct fixture *fixture, const char *directory, const char *reason)
@@ -212,6 +291,7 @@ int main(void)
         TEST(a_new_process_does_not_wait_for_a_holder_that_hangs),
         TEST(the_workers_of_living_processes_are_counted),
         TEST(a_process_in_the_slot_of_a_dead_one_is_not_taken_for_it),
+        TEST(whoever_is_killed_at_whatever_moment_the_others_go_on),
         TEST(a_directory_that_cannot_be_made_leaves_a_table_of_our_own),
         TEST(a_directory_that_others_can_write_to_is_not_used),
         TEST(a_directory_that_is_deleted_under_us_stops_nobody),

@@ -86,7 +86,7 @@ static void equal_work_is_done_once_and_all_get_the_result(void **state)
     struct caller callers[CALLERS];
     struct rig_url url = rig_url(rig, "/slow.jpg");
     unsigned shared = 0;
-    rig_serve_picture(rig, "/slow.jpg", 500);
+    rig_serve_picture(rig, "/slow.jpg", 1500);
     for (size_t i = 0; i < CALLERS; i++)
         start_caller(&callers[i], rig, url.text, RIG_PATIENCE_MS);
     for (size_t i = 0; i < CALLERS; i++) {
