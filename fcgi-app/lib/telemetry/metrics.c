@@ -112,7 +112,7 @@ enum app_err metrics_new(const struct metrics_options *options, struct metrics *
     if (!made)
         return APP_NO_MEMORY;
     made->options = *options;
-    made->memory.fd = -1;
+    made->memory.file = SHARED_FILE_NONE;
     made->places = calloc(options->count > 0 ? options->count : 1, sizeof(*made->places));
     enum app_err err = made->places ? APP_OK : APP_NO_MEMORY;
     if (!err) {
@@ -143,7 +143,7 @@ void metrics_free(struct metrics **metrics)
 
 bool metrics_is_shared(const struct metrics *metrics)
 {
-    return metrics->memory.fd >= 0;
+    return metrics->memory.file.fd >= 0;
 }
 
 /* --- Counting -------------------------------------------------------------------- */

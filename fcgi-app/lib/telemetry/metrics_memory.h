@@ -3,11 +3,7 @@
  * Where the numbers of metrics.h lie: a file in the pool's directory, mapped by
  * every process, or memory of this process. Private to lib/telemetry/metrics*.c.
  *
- * A file belongs to one layout, whose digest is in its name and at its start; a
- * program with other metrics uses another file. Each process has a slot in it, which
- * is its own as long as it holds a lock on one byte of the file: the kernel takes
- * the lock back when the process ends, whichever way, so a slot is never lost and
- * never thought alive because some other process has got its number.
+ * lib/base/shared_file.h says how the file and the processes' slots in it are kept.
  */
 #ifndef LIB_TELEMETRY_METRICS_MEMORY_H
 #define LIB_TELEMETRY_METRICS_MEMORY_H
@@ -21,12 +17,11 @@
 #include "lib/base/digest.h"
 #include "lib/base/err.h"
 #include "lib/base/limits.h"
+#include "lib/base/shared_file.h"
 
 /* At the start of the file. */
 struct metrics_header {
-    char magic[8];
-    char layout[MD5_HEX_LEN];
-    uint64_t size;
+    struct shared_file_header file;
     _Atomic uint64_t cpu_ns; /* that all processes have taken so far */
 };
 
@@ -37,9 +32,7 @@ struct metrics_slot {
 };
 
 struct metrics_memory {
-    int fd;    /* -1: not shared */
-    void *map; /* size bytes */
-    size_t size;
+    struct shared_file file;
     struct metrics_header *header;
     struct metrics_slot *slots; /* LIMIT_METRICS_PROCESSES */
     _Atomic int64_t *gauges;    /* gauge_count for each slot */
