@@ -75,6 +75,8 @@ else ifeq ($(VARIANT),fuzz)
 CC  := $(filter ccache,$(CC)) clang-14
 CXX := $(filter ccache,$(CXX)) clang++-14
 COMMON += -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -DARENA_MALLOC
+# What gcc defines with these, and our sources ask for.
+COMMON += -D__SANITIZE_ADDRESS__=1
 LDFLAGS += -fsanitize=fuzzer,address,undefined
 else
 $(error VARIANT is release, asan, tsan or fuzz)
