@@ -13,10 +13,18 @@ static void keep_metrics(void *context)
     metrics_tick(app->telemetry.metrics, clock_now_ns());
 }
 
+static void keep_history(void *context)
+{
+    struct app *app = context;
+    if (chores_for_pool(app))
+        telemetry_record(&app->telemetry, clock_now_ns());
+}
+
 enum app_err chores_start(struct app *app)
 {
     const struct chore table[] = {
         {.run = keep_metrics, .context = app, .every_ms = 1000},
+        {.run = keep_history, .context = app, .every_ms = 1000},
     };
     app->leader = LEADER_NONE;
     return ticker_new(table, sizeof(table) / sizeof(table[0]), &app->chores);
