@@ -12,6 +12,7 @@
 
 #include "api/auth/admin_guard.h"
 #include "api/auth/authn.h"
+#include "api/auto_profile.h"
 #include "api/clients/cache_client.h"
 #include "api/clients/face_client.h"
 #include "api/config.h"
@@ -46,6 +47,7 @@ struct app {
     struct telemetry telemetry;                           /* its functions take any thread */
     struct health health;                                 /* has a lock of its own */
     struct ticker *chores;                                /* see api/chores.h */
+    struct auto_profile auto_profile;                     /* the chores' own */
     struct leader leader;                                 /* the chores' own */
     atomic_bool stopping; /* SIGTERM was taken: /health/ready says so */
 };

@@ -276,26 +276,34 @@ struct toggling {
     size_t done;
     enum app_err err;
     struct err_buf *why;
+    const struct log *log;
 };
 
 static void note_toggled(void *context, const struct pool_answer *answer)
 {
     struct toggling *toggling = context;
-    if (answer->err == APP_OK)
+    if (answer->err == APP_OK) {
         toggling->done++;
-    else
-        toggling->err =
-            err_set(toggling->why, answer->err, "process %ld: %s", (long)answer->pid, answer->text);
+        return;
+    }
+    log_warn(toggling->log, "A sibling's sampling was not switched",
+             LOG_FIELDS(LOG_INT("pid", answer->pid), LOG_STR("error", app_err_slug(answer->err)),
+                        LOG_STR("reason", answer->text)));
+    toggling->err =
+        err_set(toggling->why, answer->err, "process %ld: %s", (long)answer->pid, answer->text);
 }
 
-enum app_err profiling_toggle(struct profiling *profiling, bool on, int for_s, struct err_buf *why)
+enum app_err profiling_toggle(struct profiling *profiling, bool on, int for_s,
+                              struct profiling_coverage *coverage, struct err_buf *why)
 {
-    struct toggling toggling = {.why = why};
+    struct toggling toggling = {.why = why, .log = profiling->log};
+    size_t asked = 0;
     char command[POOL_MAX_COMMAND] = "toggle off";
     if (on)
         (void)snprintf(command, sizeof(command), "toggle on %d", for_s);
     enum app_err err = pool_ask(profiling->pool, command, deadline_in_ms(ANSWER_MS), note_toggled,
-                                &toggling, NULL, why);
+                                &toggling, &asked, why);
+    *coverage = (struct profiling_coverage){toggling.done, asked};
     if (!err && toggling.done == 0)
         err = toggling.err;
     return err;
@@ -353,6 +361,11 @@ enum app_err profiling_symbols(struct profiling *profiling, const char *question
 }
 
 /* --- Life ------------------------------------------------------------------------------------ */
+
+void profiling_stop(struct profiling *profiling)
+{
+    pool_stop(profiling->pool);
+}
 
 void profiling_free(struct profiling **freed)
 {
