@@ -86,7 +86,7 @@ static void a_name_that_is_none_leads_nowhere(void **state)
         "/debug/pprof/saved/20261122T102334.152Z-cache.pb.gz",
         "/debug/pprof/saved/leader",
         "/debug/pprof/flamegraph?saved=..%2Fleader",
-        "/debug/pprof/saved/20261122T102334.152Z-%22%0A.pb.gz",
+        "/debug/pprof/saved/20261122T102334.152Z-%22x.pb.gz",
     };
     for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
         struct http_reply reply;
