@@ -119,7 +119,7 @@ PICTURES := $(addprefix build/pictures/,grace_hopper.jpg astronaut.png camera.pn
 
 # --- Targets for people ----------------------------------------------------------
 
-.PHONY: experiment all help deps deps-test deps-fuzz deps-check fuzz run-fuzz run up down pictures test unit run-tests asan \
+.PHONY: experiment bench all help deps deps-test deps-fuzz deps-check fuzz run-fuzz test-long run-long run up down pictures test unit run-tests asan \
 	format check check-format check-headers check-tidy check-lint clean
 
 all: $(BINARIES) $(ARTWORK) ## build the three programs into build/release/
@@ -157,6 +157,12 @@ pictures: $(PICTURES) ## get the photographs of make run and the tests
 experiment: deps deps-test ## repeat the investigation: a forgotten debug line, found by its profile
 	@$(MAKE) all
 	@tests/bench/experiment.sh
+
+# Each script in tests/bench/ but these is a benchmark.
+BENCHES := $(filter-out %/run.sh %/common.sh %/experiment.sh,$(wildcard tests/bench/*.sh))
+bench: deps deps-test ## measure: what profiling costs (BENCH=name for one, ROUNDS=15, about 4 minutes)
+	@$(MAKE) all
+	@BUILD=$(BUILD) tests/bench/run.sh $(if $(BENCH),tests/bench/$(BENCH).sh,$(BENCHES))
 
 clean: ## remove build/
 	rm -rf build
@@ -252,6 +258,15 @@ test: deps deps-test ## build and run the unit and integration tests
 
 run-tests: all pictures $(UNIT_TESTS) $(FUZZ_TARGETS) $(INTEGRATION_TESTS)
 	@BUILD=$(BUILD) tests/run.sh $(UNIT_TESTS) $(FUZZ_TARGETS) $(INTEGRATION_TESTS)
+
+# Those that do more, or for longer, when EMOJIFY_LONG_TESTS is set.
+LONG_TESTS = $(patsubst tests/%.c,$(BUILD)/tests/%,$(shell grep -l EMOJIFY_LONG_TESTS -r tests --include='test_*.c'))
+test-long: deps deps-test ## the tests that take minutes: 20 profiles in 20,000 requests, hostile programs
+	@$(MAKE) all pictures
+	@$(MAKE) run-long
+
+run-long: $(LONG_TESTS)
+	@EMOJIFY_LONG_TESTS=1 BUILD=$(BUILD) tests/run.sh $^
 
 asan: ## make test under AddressSanitizer and UBSan, leaks included
 	@$(MAKE) VARIANT=asan test
