@@ -160,7 +160,7 @@ experiment: deps deps-test ## repeat the investigation: a forgotten debug line, 
 
 # Each script in tests/bench/ but these is a benchmark.
 BENCHES := $(filter-out %/run.sh %/common.sh %/experiment.sh,$(wildcard tests/bench/*.sh))
-bench: deps deps-test ## measure: what profiling costs (BENCH=name for one, ROUNDS=15, about 4 minutes)
+bench: deps deps-test ## measure: what profiling costs (BENCH=name for one, ROUNDS=20, about 2 minutes)
 	@$(MAKE) all
 	@BUILD=$(BUILD) tests/bench/run.sh $(if $(BENCH),tests/bench/$(BENCH).sh,$(BENCHES))
 

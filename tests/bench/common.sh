@@ -10,6 +10,13 @@ api_ticks() {
     done | awk '{ ticks += $12 + $13 } END { print ticks }'
 }
 
+# The same in nanoseconds, but without the threads that have ended.
+api_cpu_ns() {
+    for pid in $(sed -n 's/^api=//p' "build/run/$1/pids"); do
+        cat "/proc/$pid/task/"*/schedstat
+    done | awk '{ ns += $1 } END { printf "%.0f\n", ns }'
+}
+
 # Have the cache of the stack on port $1 hold a file of $3 bytes under the id $2.
 put_file() {
     head -c "$3" /dev/urandom >"build/run/$1/cache/$(printf %s "$2" | md5sum | cut -d' ' -f1)"

@@ -1,83 +1,81 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # What profiling costs: CPU time of emojify-api for GET /api/cache/{100 KB file},
-# by the kernel's accounts, in four states that take turns:
+# by the kernel's accounts, in four states:
 #
 #   off     PROFILE=off
 #   idle    PROFILE=on, and nobody asks
-#   100hz   the same processes while the sampling switch is on
+#   100hz   PROFILE=on while the sampling switch is on
 #   heap    PROFILE=on PROFILE_HEAP=512K
 #
-# A machine's speed changes with what else runs on it, so each state is compared
-# with `off` in the same round, and what counts is the median of these ratios. ROUNDS
-# and SECONDS_EACH make it shorter or longer; PORT and the two after it are used.
+# A machine's speed changes with what else runs on it, so all four work at the same
+# time, and what counts is the median of their ratios to `off` in the same round.
+# ROUNDS and SECONDS_EACH make it shorter or longer; PORT and the three after it
+# are used.
 set -eu
 cd "$(dirname "$0")/../.."
 . tests/bench/common.sh
 
-ROUNDS=${ROUNDS:-15}
-SECONDS_EACH=${SECONDS_EACH:-3}
+ROUNDS=${ROUNDS:-20}
+SECONDS_EACH=${SECONDS_EACH:-5}
 PORT=${PORT:-18500}
 out=build/bench/profiling-cost
 token=a-benchmark-of-some-minutes
-port_off=$PORT port_on=$((PORT + 1)) port_heap=$((PORT + 2))
+states='off idle 100hz heap'
 mkdir -p "$out"
 rm -f "$out"/*.us
 
 export API_PROCESSES=1 LOG_LEVEL=warn LOCAL_CACHE_TTL=0 DIRECT=off PROFILE_AUTO=off
 unset RUN_DIR LOCAL_CACHE_DIR
-trap 'for port in $port_off $port_on $port_heap; do
-          PORT=$port httpd-conf/stack.sh down >/dev/null 2>&1 || true; done' EXIT
+port_of() { # state
+    case $1 in off) echo "$PORT" ;; idle) echo $((PORT + 1)) ;; 100hz) echo $((PORT + 2)) ;; heap) echo $((PORT + 3)) ;; esac
+}
 
-up() { # port settings...
-    port=$1
+trap 'for state in $states; do
+          PORT=$(port_of $state) httpd-conf/stack.sh down >/dev/null 2>&1 || true; done' EXIT
+
+up() { # state settings...
+    port=$(port_of "$1")
     shift
     env "$@" PORT="$port" httpd-conf/stack.sh up >/dev/null
     put_file "$port" bench-100k 100000
 }
 
-switch() { # on|off
-    curl -sS --noproxy '*' -o /dev/null -f -H "Authorization: Bearer $token" -d "cpu=$1" \
-        "http://127.0.0.1:$port_on/debug/pprof/sampling"
+load() { # state
+    wrk -t1 -c1 -d"${SECONDS_EACH}s" "http://127.0.0.1:$(port_of "$1")/api/cache/bench-100k" \
+        >"$out/$1.wrk"
 }
 
-# One turn: CPU per request in microseconds goes to the state's file.
-measure() { # state port
-    before=$(api_ticks "$2")
-    wrk -t1 -c4 -d"${SECONDS_EACH}s" "http://127.0.0.1:$2/api/cache/bench-100k" >"$out/wrk.txt"
-    after=$(api_ticks "$2")
-    requests=$(wrk_requests "$out/wrk.txt")
-    awk -v ticks=$((after - before)) -v hz="$(getconf CLK_TCK)" -v requests="$requests" \
-        'BEGIN { printf "%.3f\n", ticks / hz / requests * 1e6 }' >>"$out/$1.us"
+# All four at once; CPU per request in microseconds goes to each state's file.
+round() {
+    for state in $states; do api_cpu_ns "$(port_of $state)" >"$out/$state.before"; done
+    pids=
+    for state in $states; do
+        load $state &
+        pids="$pids $!"
+    done
+    for pid in $pids; do wait "$pid"; done
+    for state in $states; do
+        after=$(api_cpu_ns "$(port_of $state)")
+        requests=$(wrk_requests "$out/$state.wrk")
+        echo "$(cat "$out/$state.before") $after $requests" |
+            awk '{ printf "%.3f\n", ($2 - $1) / $3 / 1000 }' >>"$out/$state.us"
+    done
 }
 
-turn() { # state
-    case $1 in
-    off) measure off "$port_off" ;;
-    idle) measure idle "$port_on" ;;
-    100hz)
-        switch on
-        measure 100hz "$port_on"
-        switch off
-        ;;
-    heap) measure heap "$port_heap" ;;
-    esac
-}
+up off PROFILE=off
+up idle PROFILE=on PROFILE_TOKEN=$token
+up 100hz PROFILE=on PROFILE_TOKEN=$token PROFILE_HZ=100
+up heap PROFILE=on PROFILE_TOKEN=$token PROFILE_HEAP=512K
+curl -sS --noproxy '*' -o /dev/null -f -H "Authorization: Bearer $token" -d cpu=on -d for=7200 \
+    "http://127.0.0.1:$(port_of 100hz)/debug/pprof/sampling"
 
-up "$port_off" PROFILE=off
-up "$port_on" PROFILE=on PROFILE_TOKEN=$token PROFILE_HZ=100
-up "$port_heap" PROFILE=on PROFILE_TOKEN=$token PROFILE_HEAP=512K
-
-for state in off idle 100hz heap; do turn $state; done # to warm up
+round # to warm up
 rm -f "$out"/*.us
-# Forth and back, so that a machine that gets slower does so for all.
-for round in $(seq "$ROUNDS"); do
-    if [ $((round % 2)) -eq 0 ]; then order="off idle 100hz heap"; else order="heap 100hz idle off"; fi
-    for state in $order; do turn "$state"; done
-done
+for turn in $(seq "$ROUNDS"); do round; done
 
-echo "CPU of emojify-api a request, in us: median (quartiles) of $ROUNDS turns of $SECONDS_EACH s"
-for state in off idle 100hz heap; do
+echo "CPU of emojify-api a request, in us: median (quartiles) of $ROUNDS rounds of $SECONDS_EACH s"
+for state in $states; do
     printf '%-6s %s\n' "$state" "$(quartiles '%7.1f  (%.1f to %.1f)' <"$out/$state.us")"
 done
 echo "against off, in the same round:"
@@ -85,5 +83,3 @@ for state in idle 100hz heap; do
     printf '%-6s %s\n' "$state" "$(paste "$out/off.us" "$out/$state.us" |
         awk '{ print ($2 / $1 - 1) * 100 }' | quartiles '%+6.2f %%  (%+.2f to %+.2f)')"
 done
-printf '%-6s %s\n' "of idle" "100hz $(paste "$out/idle.us" "$out/100hz.us" |
-    awk '{ print ($2 / $1 - 1) * 100 }' | quartiles '%+6.2f %%  (%+.2f to %+.2f)')"

@@ -57,6 +57,7 @@ static const struct {
     [PROFILING_MUTEX] = {"mutex", &profile_kind_contention},
     [PROFILING_GOROUTINE] = {"goroutine", &profile_kind_goroutine},
     [PROFILING_THREADCREATE] = {"threadcreate", &profile_kind_threads},
+    [PROFILING_THREADS] = {"threads", &profile_kind_goroutine},
 };
 
 enum profiling_source profiling_source_of(const char *name)
@@ -69,13 +70,16 @@ enum profiling_source profiling_source_of(const char *name)
 
 /* --- Answering for this process ---------------------------------------------------- */
 
-static enum app_err dump_threads(struct profiling *profiling, const struct profile_kind *kind,
+static enum app_err dump_threads(struct profiling *profiling, enum profiling_source source,
                                  struct profile **profile, struct err_buf *why)
 {
     struct threads_dump *dump = NULL;
     enum app_err err = threads_dump(profiling->threads, &dump, why);
-    if (!err)
-        err = threads_dump_profile(dump, kind, 0, threads_dump_count(dump), profile);
+    if (!err && source == PROFILING_THREADS)
+        err = threads_dump_each(dump, profile);
+    else if (!err)
+        err =
+            threads_dump_profile(dump, sources[source].kind, 0, threads_dump_count(dump), profile);
     threads_dump_free(&dump);
     return err;
 }
@@ -102,7 +106,8 @@ static enum app_err take(struct profiling *profiling, const struct profiling_que
         return contention_profile(profiling->contention, CONTENTION_MUTEX, profile);
     case PROFILING_GOROUTINE:
     case PROFILING_THREADCREATE:
-        return dump_threads(profiling, kind, profile, why);
+    case PROFILING_THREADS:
+        return dump_threads(profiling, query->source, profile, why);
     case PROFILING__MAX:
         break;
     }

@@ -49,6 +49,7 @@ enum profiling_source {
     PROFILING_MUTEX,
     PROFILING_GOROUTINE,
     PROFILING_THREADCREATE,
+    PROFILING_THREADS, /* as goroutine, but each thread apart and by its name */
     PROFILING__MAX
 };
 

@@ -173,6 +173,8 @@ static enum app_err answer_named(struct exchange *exchange)
     struct profiling_result result;
     char filename[48];
     char seconds_text[32];
+    if (query.source == PROFILING_GOROUTINE && pprof_number(exchange, "debug", 0) == 2)
+        query.source = PROFILING_THREADS;
     double seconds = 0;
     bool delta =
         query_value(exchange->request->query, "seconds", seconds_text, sizeof(seconds_text)) &&

@@ -25,6 +25,7 @@ static const struct {
     {"flamegraph?profile=heap", "heap", "live memory (needs PROFILE_HEAP)"},
     {"flamegraph?profile=allocs", "allocs", "all memory ever allocated (needs PROFILE_HEAP)"},
     {"goroutine?debug=1", "goroutine", "stacks of all threads of all processes"},
+    {"goroutine?debug=2", "goroutine, each", "the same, each thread apart and by its name"},
     {"threadcreate?debug=1", "threadcreate", "the same, by thread"},
     {"saved", "saved", "profiles that were kept; POST keeps one of now"},
     {"cmdline", "cmdline", "the command line, without secrets"},

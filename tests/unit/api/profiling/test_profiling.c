@@ -8,7 +8,6 @@
 #include <inttypes.h>
 #include <pthread.h>
 #include <signal.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -232,7 +231,8 @@ static void each_name_is_a_source_and_no_other(void **state)
 {
     (void)state;
     static const char *const names[PROFILING__MAX] = {
-        "profile", "past", "cpu", "heap", "allocs", "block", "mutex", "goroutine", "threadcreate"};
+        "profile", "past",  "cpu",       "heap",         "allocs",
+        "block",   "mutex", "goroutine", "threadcreate", "threads"};
     for (int source = 0; source < PROFILING__MAX; source++)
         assert_int_equal(profiling_source_of(names[source]), source);
     static const char *const others[] = {"", "CPU", "prof", "profiles", "state", "growth"};
