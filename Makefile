@@ -22,7 +22,7 @@ MAKEFLAGS += --no-print-directory -r
 DEPS := gcc g++ libc6-dev pkg-config \
 	libfcgi-dev libprotobuf-c-dev protobuf-c-compiler libprotobuf-dev libgrpc-dev \
 	libcurl4-openssl-dev libssl-dev libjansson-dev libcjose-dev libvips-dev libmicrohttpd-dev libhiredis-dev \
-	libdlib-dev libblas-dev liblapack-dev libgoogle-perftools-dev libdw-dev zlib1g-dev \
+	libdlib-dev libblas-dev liblapack-dev libgoogle-perftools-dev libdw-dev zlib1g-dev libxxhash-dev \
 	fonts-noto-color-emoji lighttpd curl
 # What only the tests need, and what only `make check` needs.
 # The three after cmocka are clients that read our profiles; tests without them say that they
@@ -45,7 +45,7 @@ install = @missing=$$(for p in $(1); do \
 # --- Flags ---------------------------------------------------------------------
 
 # Library headers come in as system headers, so that our warnings are ours only.
-PACKAGES := fcgi libprotobuf-c libcurl libcrypto jansson cjose vips libmicrohttpd libdw zlib
+PACKAGES := fcgi libprotobuf-c libcurl libcrypto jansson cjose vips libmicrohttpd libdw zlib libxxhash
 PKG_CFLAGS := $(patsubst -I%,-isystem %,$(shell pkg-config --cflags $(PACKAGES) 2>/dev/null))
 
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wcast-qual -Wwrite-strings -Wpointer-arith \
@@ -86,7 +86,7 @@ CFLAGS   := -std=gnu11 $(COMMON) $(WARNINGS) $(WARNINGS_C)
 CXXFLAGS := -std=gnu++17 $(COMMON) $(WARNINGS)
 
 LIBS := -lfcgi -lprotobuf-c -lgrpc -lgpr -lcurl -lcjose -lcrypto -ljansson -lmicrohttpd -lhiredis \
-	$(shell pkg-config --libs vips 2>/dev/null) -ldw -lz -lstdc++ -lm
+	$(shell pkg-config --libs vips 2>/dev/null) -ldw -lz -lxxhash -lstdc++ -lm
 LIBS_api := -lprofiler
 LIBS_facebox := -ldlib -lblas -llapack
 # The sanitizers bring their own allocator.
@@ -119,7 +119,8 @@ PICTURES := $(addprefix build/pictures/,grace_hopper.jpg astronaut.png camera.pn
 
 # --- Targets for people ----------------------------------------------------------
 
-.PHONY: experiment bench all help deps deps-test deps-fuzz deps-check fuzz run-fuzz test-long run-long run up down pictures test unit run-tests asan \
+.PHONY: bench bench-programs experiment all help deps deps-test deps-fuzz deps-check fuzz run-fuzz \
+	test-long run-long run up down pictures test unit run-tests asan \
 	format check check-format check-headers check-tidy check-lint clean
 
 all: $(BINARIES) $(ARTWORK) ## build the three programs into build/release/
@@ -154,15 +155,23 @@ down: ## stop it (PORT=8080)
 pictures: $(PICTURES) ## get the photographs of make run and the tests
 	@:
 
-experiment: deps deps-test ## repeat the investigation: a forgotten debug line, found by its profile
-	@$(MAKE) all
-	@tests/bench/experiment.sh
+# Programs of tests/bench/, which the scripts there run.
+BENCH_PROGRAMS := $(patsubst tests/%_main.c,$(BUILD)/tests/%,$(wildcard tests/bench/*_main.c))
+$(BENCH_PROGRAMS): %: %_main.o $(BUILD)/api.a $(BUILD)/lib.a $(BUILD)/proto.a
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
 
 # Each script in tests/bench/ but these is a benchmark.
 BENCHES := $(filter-out %/run.sh %/common.sh %/experiment.sh,$(wildcard tests/bench/*.sh))
-bench: deps deps-test ## measure: what profiling costs (BENCH=name for one, ROUNDS=20, about 2 minutes)
-	@$(MAKE) all
+bench: deps deps-test ## measure what requests and profiling cost (BENCH=name for one; build/bench/)
+	@$(MAKE) all pictures bench-programs
 	@BUILD=$(BUILD) tests/bench/run.sh $(if $(BENCH),tests/bench/$(BENCH).sh,$(BENCHES))
+
+bench-programs: $(BENCH_PROGRAMS)
+
+experiment: deps deps-test ## repeat the investigation: a forgotten debug line, found by its profile
+	@$(MAKE) all
+	@tests/bench/experiment.sh
 
 clean: ## remove build/
 	rm -rf build

@@ -18,8 +18,10 @@
 #include "api/config.h"
 #include "api/health.h"
 #include "api/image/artwork.h"
+#include "api/jobs/table.h"
 #include "api/profiling/profiling.h"
 #include "api/telemetry.h"
+#include "lib/base/coalesce.h"
 #include "lib/base/err.h"
 #include "lib/base/leader.h"
 #include "lib/base/log.h"
@@ -32,6 +34,8 @@
 
 enum { APP_MAX_ROUTES = 64 };
 
+struct background; /* see api/jobs/background.h */
+
 /* The process. Filled by main, then read-only but for what says otherwise. */
 struct app {
     struct api_config config;
@@ -43,13 +47,18 @@ struct app {
     struct authn *authn;         /* NULL: requests need no token */
     struct profiling *profiling; /* NULL: PROFILE is off, and its routes do not exist */
     struct sampler_route route_functions[APP_MAX_ROUTES]; /* for the profiles' route label */
-    struct admin_guard admin_guard;                       /* counts with an atomic of its own */
-    struct telemetry telemetry;                           /* its functions take any thread */
-    struct health health;                                 /* has a lock of its own */
-    struct ticker *chores;                                /* see api/chores.h */
-    struct auto_profile auto_profile;                     /* the chores' own */
-    struct leader leader;                                 /* the chores' own */
-    atomic_bool stopping; /* SIGTERM was taken: /health/ready says so */
+    /* Both count with an atomic of their own. */
+    struct admin_guard admin_guard;   /* of /debug/ and /pprof/, which PROFILE_AUTH may open */
+    struct admin_guard token_guard;   /* never open */
+    struct telemetry telemetry;       /* its functions take any thread */
+    struct table *table;              /* takes any thread */
+    struct background *background;    /* takes any thread; NULL: no jobs, for WORKERS is 1 */
+    struct health health;             /* has a lock of its own */
+    struct coalescer *gets;           /* of the cache, by id */
+    struct ticker *chores;            /* see api/chores.h */
+    struct auto_profile auto_profile; /* the chores' own */
+    struct leader leader;             /* the chores' own */
+    atomic_bool stopping;             /* SIGTERM was taken: /health/ready says so */
 };
 
 /* One worker thread's own handles. */

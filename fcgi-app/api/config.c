@@ -9,6 +9,7 @@
 #include "api/auth/admin_guard.h"
 #include "lib/http/cors.h"
 #include "lib/net/address_guard.h"
+#include "lib/net/host_list.h"
 #include "lib/rpc/tls.h"
 #include "lib/telemetry/statsd.h"
 
@@ -63,6 +64,8 @@ static enum app_err check_all(const void *checked, struct err_buf *why)
         return err_set(why, APP_CONFIG,
                        "PROFILE=on needs PROFILE_TOKEN, or PROFILE_AUTH=none when the web server "
                        "guards /debug/ and /pprof/");
+    if (config->metrics_auth == METRICS_AUTH_TOKEN && config->profile_token[0] == '\0')
+        return err_set(why, APP_CONFIG, "METRICS_AUTH=token needs PROFILE_TOKEN");
     return APP_OK;
 }
 
@@ -112,6 +115,11 @@ static const struct config_entry entries[] = {
     {"FETCH_ALLOW_PORTS", CONFIG_STRING, MEMBER(fetch_allow_ports), NULL, NULL, NULL, NULL,
      "Ports that may be fetched from besides 80 and 443: 8080, 9000-9100",
      address_guard_check_port_list},
+    {"FETCH_ALLOW_HOSTS", CONFIG_STRING, MEMBER(fetch_allow_hosts), NULL, NULL, NULL, NULL,
+     "The only hosts that may be fetched from: example.org, *.example.net; empty: any",
+     host_list_check},
+    {"FETCH_DENY_HOSTS", CONFIG_STRING, MEMBER(fetch_deny_hosts), NULL, NULL, NULL, NULL,
+     "Hosts that are never fetched from, whatever FETCH_ALLOW_HOSTS says", host_list_check},
     {"PAYMENT_ADDRESS", CONFIG_STRING, MEMBER(payment_address), NULL, NULL, NULL, NULL,
      "URL of the payment gateway that POST /payments hands cards to; empty: it answers 501",
      check_optional_url},
@@ -120,6 +128,14 @@ static const struct config_entry entries[] = {
      "Format of the result; auto is PNG where the source has alpha, else JPEG", NULL},
     {"EMOJIFY_TIMEOUT", CONFIG_DURATION, MEMBER(emojify_timeout_ms), "10s", "100ms", "60s", NULL,
      "Longest time to decode, and again to draw, one picture", NULL},
+    {"EMOJIFY_CONCURRENCY", CONFIG_INT, MEMBER(emojify_concurrency), "0", "0", "1024", NULL,
+     "Pictures that the processes of the pool work on at a time; 0: as many as there are cores, "
+     "but "
+     "no more than half of WORKERS less two",
+     NULL},
+    {"EMOJIFY_QUEUE", CONFIG_INT, MEMBER(emojify_queue), "0", "0", "1024", NULL,
+     "Requests that may wait for that; 0: the rest of half of WORKERS less two, at least one",
+     NULL},
     {"REQUEST_TIMEOUT", CONFIG_DURATION, MEMBER(request_timeout_ms), "45s", "1s", "10m", NULL,
      "Longest time for one request, all its steps together", NULL},
     {"LOCAL_CACHE_TTL", CONFIG_DURATION, MEMBER(local_cache_ttl_ms), "30s", "0s", "24h", NULL,
@@ -129,9 +145,13 @@ static const struct config_entry entries[] = {
     {"PROFILE", CONFIG_BOOL, MEMBER(profile), "off", NULL, NULL, NULL,
      "Whether the profiling routes exist: /debug/pprof/ and /pprof/", NULL},
     {"PROFILE_TOKEN", CONFIG_SECRET, MEMBER(profile_token), NULL, NULL, NULL, NULL,
-     "The admin token that they ask for, of at least 16 characters", check_profile_token},
+     "The admin token, of at least 16 characters: the profiling routes ask for it, and so does "
+     "DELETE of a picture",
+     check_profile_token},
     {"PROFILE_AUTH", CONFIG_CHOICE, MEMBER(profile_auth), "token", NULL, NULL, "token|none",
      "none: the web server guards the profiling routes, and they ask for nothing", NULL},
+    {"METRICS_AUTH", CONFIG_CHOICE, MEMBER(metrics_auth), "none", NULL, NULL, "none|token",
+     "token: /metrics asks for the admin token; none: the web server guards it", NULL},
     {"PROFILE_HZ", CONFIG_INT, MEMBER(profile_hz), "100", "1", "250", NULL,
      "Samples a second of CPU time while a profile is taken", NULL},
     {"PROFILE_RING", CONFIG_INT, MEMBER(profile_ring_hz), "0", "0", "250", NULL,

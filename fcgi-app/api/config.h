@@ -20,6 +20,9 @@ struct fault_config {
     int64_t delay_ms;
 };
 
+/* Values of metrics_auth, in the order of the choices. */
+enum { METRICS_AUTH_NONE, METRICS_AUTH_TOKEN };
+
 struct api_config {
     const char *api_path; /* begins and ends with '/' */
     const char *allow_origin;
@@ -39,14 +42,19 @@ struct api_config {
     int64_t fetch_timeout_ms;
     const char *fetch_allow_cidr;
     const char *fetch_allow_ports;
+    const char *fetch_allow_hosts;
+    const char *fetch_deny_hosts;
     const char *payment_address; /* "": no payments */
     int emojify_format;          /* enum emojify_format */
     int64_t emojify_timeout_ms;
+    int64_t emojify_concurrency; /* 0: the cores */
+    int64_t emojify_queue;       /* 0: by the number of workers */
     int64_t request_timeout_ms;
     int64_t local_cache_ttl_ms;
     const char *run_dir;
     bool profile;
     const char *profile_token;
+    int metrics_auth; /* METRICS_AUTH_... */
     int profile_auth; /* 0: the token, 1: none */
     int64_t profile_hz;
     int64_t profile_ring_hz;

@@ -81,7 +81,28 @@ static enum app_err admit(struct exchange *exchange, const struct route *route)
     if (route->flags & ROUTE_ADMIN)
         return admin_guard_check(&app->admin_guard, exchange->request, exchange->response,
                                  &exchange->why);
+    if ((route->flags & ROUTE_TOKEN) ||
+        ((route->flags & ROUTE_METRICS) && app->config.metrics_auth == METRICS_AUTH_TOKEN))
+        return admin_guard_check(&app->token_guard, exchange->request, exchange->response,
+                                 &exchange->why);
     return route->flags & ROUTE_AUTHN ? authorize(exchange) : APP_OK;
+}
+
+/* Without a token, nobody could use what asks for it: DELETE is no method then. */
+static enum app_err hide_token_routes(const struct exchange *exchange, struct route_match *match,
+                                      enum app_err err)
+{
+    const char *token = exchange->app->token_guard.token;
+    if ((token && *token) || (err && err != APP_METHOD_NOT_ALLOWED))
+        return err;
+    if (!err && !(match->route->flags & ROUTE_TOKEN))
+        return APP_OK;
+    if (!err) /* ask for what else the path takes */
+        err = router_match(api_routes, api_route_count, HTTP_OTHER,
+                           path_below(exchange->request->path, exchange->app->config.api_path),
+                           match);
+    match->allowed &= ~HTTP_METHOD_BIT(HTTP_DELETE);
+    return err;
 }
 
 /* The row of the root's table, or of the API's. Errors as router_match. */
@@ -99,7 +120,8 @@ static enum app_err find_route(const struct exchange *exchange, struct route_mat
     const char *path = path_below(request->path, exchange->app->config.api_path);
     if (!path)
         return APP_NOT_FOUND;
-    return router_match(api_routes, api_route_count, request->method, path, match);
+    err = router_match(api_routes, api_route_count, request->method, path, match);
+    return hide_token_routes(exchange, match, err);
 }
 
 static enum app_err route(struct exchange *exchange, const struct route **found)

@@ -13,8 +13,11 @@
 #include "api/clients/card.h"
 #include "api/faults.h"
 #include "api/handler.h"
+#include "api/jobs/background.h"
+#include "api/jobs/work.h"
 #include "api/profiling/sampler.h"
 #include "api/routes/routes.h"
+#include "lib/base/clock.h"
 #include "lib/base/program.h"
 #include "lib/fcgi/worker.h"
 #include "lib/picture/picture.h"
@@ -60,8 +63,6 @@ static enum app_err start_profiling(struct app *app, struct err_buf *why)
     const struct api_config *config = &app->config;
     if (!config->profile)
         return APP_OK;
-    app->admin_guard.token = config->profile_token;
-    app->admin_guard.open = config->profile_auth != 0;
     size_t count = route_functions(app->route_functions, api_routes, api_route_count);
     count += route_functions(app->route_functions + count, root_routes, root_route_count);
     const struct profiling_options options = {
@@ -90,10 +91,37 @@ static enum app_err prepare_profiling(char **argv, struct err_buf *why)
     return err;
 }
 
+/*
+ * A process with one worker is one of mod_fcgid's, which may end it whenever no
+ * request runs in it: nothing may be left to be done behind.
+ */
+static enum app_err start_jobs(struct app *app)
+{
+    const struct table_options options = {
+        .directory = app->config.run_dir,
+        .workers = api_config_workers(&app->config),
+        .log = &app->log,
+    };
+    enum app_err err = table_new(&options, &app->table);
+    if (err || options.workers == 1)
+        return err;
+    const struct turn_call call = work_turn_call(app, TURN_JOB);
+    const struct background_options background = {
+        .app = app,
+        .threads = turn_state_read(app->table, &call).running_max,
+        .worker_init = handler_worker_init,
+        .worker_release = handler_worker_release,
+    };
+    return background_new(&background, &app->background);
+}
+
 /* What the routes share. On an error app_release still takes down what is up. */
 static enum app_err app_init(struct app *app, struct err_buf *why)
 {
     const struct api_config *config = &app->config;
+    app->token_guard.token = config->profile_token;
+    app->admin_guard.token = config->profile_token;
+    app->admin_guard.open = config->profile_auth != 0;
     app->faces = (struct face_client){config->facebox, config->facebox_user, config->facebox_pass};
 
     enum app_err err = health_init(&app->health);
@@ -111,9 +139,13 @@ static enum app_err app_init(struct app *app, struct err_buf *why)
     if (!err)
         err = start_cache_client(app, why);
     if (!err)
+        err = coalescer_new(&app->gets);
+    if (!err)
         err = telemetry_start(&app->telemetry, config, &app->log, why);
     if (!err)
         err = start_profiling(app, why);
+    if (!err)
+        err = start_jobs(app);
     if (!err)
         err = chores_start(app);
     return err;
@@ -122,8 +154,11 @@ static enum app_err app_init(struct app *app, struct err_buf *why)
 static void app_release(struct app *app)
 {
     chores_stop(app);
+    background_free(&app->background);
+    table_free(&app->table);
     profiling_free(&app->profiling);
     telemetry_stop(&app->telemetry);
+    coalescer_free(&app->gets);
     cache_client_free(&app->cache);
     address_guard_free(&app->guard);
     artwork_close(&app->artwork);
@@ -163,10 +198,13 @@ static enum app_err serve(struct app *app, const char *listen_address, struct er
     atomic_store(&app->stopping, true);
     log_info(&app->log, "Stopping", LOG_FIELDS(LOG_INT("signal", signal_number)));
 
+    int64_t until_ns = deadline_in_ms(app->config.shutdown_grace_ms);
+    background_close(app->background);
     unsigned busy = fcgi_server_stop(server, app->config.shutdown_grace_ms);
-    if (busy > 0) {
+    unsigned jobs = background_stop(app->background, deadline_left_ms(until_ns));
+    if (busy + jobs > 0) {
         log_warn(&app->log, "Stopped with requests unfinished",
-                 LOG_FIELDS(LOG_INT("requests", busy)));
+                 LOG_FIELDS(LOG_INT("requests", busy), LOG_INT("jobs", jobs)));
         fcgi_listen_release(listen_address, listen_fd);
         _exit(EXIT_SUCCESS); /* those threads still use what would be freed */
     }

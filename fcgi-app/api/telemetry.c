@@ -149,6 +149,9 @@ enum row {
     ROW_PICTURES,
     ROW_FACES,
     ROW_PICTURE_MEMORY,
+    ROW_QUEUE_LENGTH,
+    ROW_JOBS_RUNNING,
+    ROW_SHARED,
     ROW_FAULT_DECISIONS,
     ROW_FAULTS,
     ROW__MAX
@@ -216,6 +219,15 @@ static const struct metric table[ROW__MAX] = {
                             .type = METRIC_GAUGE,
                             .help =
                                 "Memory that the picture library holds, after the last picture"},
+    [ROW_QUEUE_LENGTH] = {.name = "emojify_queue_length",
+                          .type = METRIC_GAUGE,
+                          .help = "Requests and jobs that wait for their turn to be worked on"},
+    [ROW_JOBS_RUNNING] = {.name = "emojify_jobs_running",
+                          .type = METRIC_GAUGE,
+                          .help = "Pictures that are being worked on, for requests and for jobs"},
+    [ROW_SHARED] = {.name = "emojify_shared_total",
+                    .type = METRIC_COUNTER,
+                    .help = "Requests and jobs that got what was done for another one"},
     [ROW_FAULT_DECISIONS] = {.name = "emojify_fault_decisions_total",
                              .type = METRIC_COUNTER,
                              .help = "Requests that fault injection was asked about",
@@ -405,6 +417,35 @@ void telemetry_pictures_freed(struct telemetry *telemetry)
 {
     metrics_gauge_set(telemetry->metrics, ROW_PICTURE_MEMORY, METRIC_AT(0),
                       (int64_t)picture_library_memory());
+}
+
+void telemetry_queue(struct telemetry *telemetry, int change)
+{
+    metrics_gauge_add(telemetry->metrics, ROW_QUEUE_LENGTH, METRIC_AT(0), change);
+}
+
+void telemetry_running(struct telemetry *telemetry, int change)
+{
+    metrics_gauge_add(telemetry->metrics, ROW_JOBS_RUNNING, METRIC_AT(0), change);
+}
+
+void telemetry_job_begin(struct telemetry_request *job)
+{
+    job->cpu_ns = thread_cpu_ns();
+}
+
+void telemetry_job_end(struct telemetry *telemetry, const struct telemetry_request *job)
+{
+    static const struct route asked_by = {.name = "emojify_create"};
+    int64_t cpu_ns = thread_cpu_ns() - job->cpu_ns;
+    if (cpu_ns > 0)
+        metrics_add(telemetry->metrics, ROW_CPU, METRIC_AT(route_index(&asked_by)),
+                    (uint64_t)cpu_ns);
+}
+
+void telemetry_shared(struct telemetry *telemetry)
+{
+    metrics_add(telemetry->metrics, ROW_SHARED, METRIC_AT(0), 1);
 }
 
 void telemetry_count(struct telemetry *telemetry, const char *name)

@@ -106,6 +106,19 @@ void telemetry_stored(struct telemetry *telemetry, size_t faces);
 /* The pictures of one request are not in memory any more. */
 void telemetry_pictures_freed(struct telemetry *telemetry);
 
+/* So many more requests and jobs wait for their turn, or for who does the same work. */
+void telemetry_queue(struct telemetry *telemetry, int change);
+/* So many more pictures are being worked on. */
+void telemetry_running(struct telemetry *telemetry, int change);
+/*
+ * A job in the background, by the thread that does it: its CPU time counts for the
+ * route that it was asked for by, for that is what asking costs.
+ */
+void telemetry_job_begin(struct telemetry_request *job);
+void telemetry_job_end(struct telemetry *telemetry, const struct telemetry_request *job);
+/* A request or job has got what another one did. */
+void telemetry_shared(struct telemetry *telemetry);
+
 /* One more of a statsd counter of the Go service: "cache.file_not_found". */
 void telemetry_count(struct telemetry *telemetry, const char *name);
 

@@ -30,6 +30,8 @@ struct lane_call {
     int cancelled;    /* the client was gone; nothing is left to do about it */
 };
 
+static _Thread_local struct lane *turn_of; /* the lane whose turn this thread has */
+
 static void recycle(struct lane *lane, struct lane_call *call)
 {
     grpc_metadata_array_destroy(&call->metadata);
@@ -41,8 +43,10 @@ static void recycle(struct lane *lane, struct lane_call *call)
     if (call->rpc)
         grpc_call_unref(call->rpc);
     atomic_fetch_sub(&lane->shared->answer_bytes, call->data_len);
+    pthread_mutex_lock(&lane->lock);
     call->next = lane->spare;
     lane->spare = call;
+    pthread_mutex_unlock(&lane->lock);
 }
 
 static grpc_call_error await(struct lane *lane, struct lane_call *call)
@@ -58,10 +62,12 @@ static grpc_call_error await(struct lane *lane, struct lane_call *call)
 /* Await one more call. False when that cannot be now, for want of memory. */
 static bool await_method(struct lane *lane, int method)
 {
+    pthread_mutex_lock(&lane->lock);
     struct lane_call *call = lane->spare;
     if (call)
         lane->spare = call->next;
-    else
+    pthread_mutex_unlock(&lane->lock);
+    if (!call)
         call = malloc(sizeof(*call));
     if (!call)
         return false;
@@ -189,6 +195,7 @@ static void send_answer(struct lane *lane, struct lane_call *call, struct answer
 void lane_open(struct lane *lane, struct lane_shared *shared)
 {
     lane->shared = shared;
+    pthread_mutex_init(&lane->turn, NULL);
     pthread_mutex_init(&lane->lock, NULL);
     lane->queue = grpc_completion_queue_create_for_next(NULL);
     grpc_server_register_completion_queue(shared->server, lane->queue, NULL);
@@ -199,10 +206,20 @@ void lane_begin(struct lane *lane)
     top_up(lane);
 }
 
-void lane_event(struct lane *lane, const grpc_event *event)
+/* The lock, under which the batch was started, tells ThreadSanitizer what gRPC sees to. */
+static bool is_answered(struct lane *lane, const struct lane_call *call)
+{
+    pthread_mutex_lock(&lane->lock);
+    bool answered = call->answering;
+    pthread_mutex_unlock(&lane->lock);
+    return answered;
+}
+
+/* Its thread has the turn, which it may give away on the way. */
+static void handle_event(struct lane *lane, const grpc_event *event)
 {
     struct lane_call *call = event->tag;
-    if (call->answering) {
+    if (is_answered(lane, call)) {
         recycle(lane, call);
     } else {
         lane->awaited[call->method]--;
@@ -217,6 +234,29 @@ void lane_event(struct lane *lane, const grpc_event *event)
     }
 }
 
+void lane_yield_turn(void)
+{
+    if (!turn_of)
+        return;
+    pthread_mutex_unlock(&turn_of->turn);
+    turn_of = NULL;
+}
+
+void lane_run(struct lane *lane)
+{
+    for (;;) {
+        if (!turn_of)
+            pthread_mutex_lock(&lane->turn);
+        turn_of = lane;
+        grpc_event event =
+            grpc_completion_queue_next(lane->queue, gpr_inf_future(GPR_CLOCK_MONOTONIC), NULL);
+        if (event.type == GRPC_QUEUE_SHUTDOWN)
+            break;
+        handle_event(lane, &event);
+    }
+    lane_yield_turn();
+}
+
 void lane_shut(struct lane *lane)
 {
     pthread_mutex_lock(&lane->lock);
@@ -229,6 +269,7 @@ void lane_close(struct lane *lane)
 {
     grpc_completion_queue_destroy(lane->queue);
     pthread_mutex_destroy(&lane->lock);
+    pthread_mutex_destroy(&lane->turn);
     while (lane->spare) {
         struct lane_call *call = lane->spare;
         lane->spare = call->next;

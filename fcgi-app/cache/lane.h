@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A lane is one thread's share of the service: a completion queue, and the
- * calls that are awaited and answered on it. Private to the service.
+ * A lane is a completion queue, the calls that are awaited and answered on it,
+ * and a few threads of which one at a time waits for events: it has the turn. It
+ * answers at once what needs no waiting, and goes on. Before a store waits for a
+ * disk or a server the turn goes to the next thread (leader and followers,
+ * Schmidt 2000). So a Get from memory wakes no thread but its own, and none
+ * waits behind a slow one. Private to the service.
  *
  * Each method is awaited by LANE_AWAITED calls at any time, so that gRPC need
  * not queue what comes while one is handled. A method of another name is
  * awaited too: gRPC keeps such calls for ever if nobody takes them.
  *
- * lane_open before the thread starts, lane_event in the thread for each of the
- * queue's events, lane_close after it has ended.
+ * lane_open before the threads start, lane_run in each of them, lane_close after
+ * they have ended.
  */
 #ifndef CACHE_LANE_H
 #define CACHE_LANE_H
@@ -40,31 +44,34 @@ struct lane_call;
 struct lane {
     struct lane_shared *shared;
     grpc_completion_queue *queue;
-    pthread_t thread;
-    struct lane_call *spare; /* a list */
-    unsigned awaited[LANE_METHODS];
-    pthread_mutex_t lock; /* guards `shut`; a batch is started under it */
-    bool shut;            /* the queue takes no more batches */
+    pthread_mutex_t turn;           /* held by the thread that waits for events */
+    unsigned awaited[LANE_METHODS]; /* whose turn it is */
+    pthread_mutex_t lock;           /* guards what follows; a batch is started under it */
+    struct lane_call *spare;        /* a list */
+    bool shut;                      /* the queue takes no more batches */
 };
 
 /* Make the queue and register it: before grpc_server_start. */
 void lane_open(struct lane *lane, struct lane_shared *shared);
 
-/* Await the first calls: after grpc_server_start, before or in the lane's thread. */
+/* Await the first calls: after grpc_server_start, before the lane's threads. */
 void lane_begin(struct lane *lane);
 
-/* Handle an event of the queue that is GRPC_OP_COMPLETE. */
-void lane_event(struct lane *lane, const grpc_event *event);
+/* Handle events until the queue is shut down and drained. */
+void lane_run(struct lane *lane);
+
+/* Give the turn away if this thread has one. A store's before_wait. */
+void lane_yield_turn(void);
 
 /*
  * After the server's notice that all its connections are gone. A call may still
  * be in hand then, and gRPC aborts the process when a batch is started on a
- * queue that was shut down, so its answer is dropped. The thread must go on
- * until the queue is drained.
+ * queue that was shut down, so its answer is dropped. Some thread must
+ * go on until the queue is drained.
  */
 void lane_shut(struct lane *lane);
 
-/* The queue is drained and the thread has ended. */
+/* The queue is drained and the threads have ended. */
 void lane_close(struct lane *lane);
 
 #endif

@@ -23,8 +23,10 @@
 #include "lib/rpc/rpc.h"
 
 enum {
-    LANES_MIN = 4, /* more than the cores of a small machine, since a lane may wait for the disk */
-    LANES_MAX = 32,
+    LANES_MAX = 16,
+    CORES_PER_LANE = 4, /* the rest is for clients, the kernel and the web server */
+    LANE_THREADS = 4,   /* of which all but one may wait for the disk or for Redis */
+    THREADS_MAX = LANES_MAX * LANE_THREADS,
     /* What a Put has besides its data, and fields that we do not know. */
     RECEIVE_ROOM = WIRE_CACHE_ITEM_HEAD_MAX + LIMIT_CACHE_FOREIGN_ID + 1024,
     STREAMS_MAX = 64, /* of a connection at a time: a message is held whole */
@@ -37,8 +39,9 @@ static const char unix_prefix[] = "unix:";
 struct service {
     struct lane_shared shared;
     struct lane lanes[LANES_MAX];
-    size_t lane_count;   /* that were opened */
-    size_t thread_count; /* of which have a thread */
+    size_t lane_count; /* that were opened */
+    pthread_t threads[THREADS_MAX];
+    size_t thread_count;
     grpc_completion_queue *stop_queue;
     char address[ADDRESS_MAX];
 };
@@ -121,31 +124,26 @@ static enum app_err bind_address(struct service *service, const struct service_o
 
 static void *run_lane(void *argument)
 {
-    struct lane *lane = argument;
-    for (;;) {
-        grpc_event event =
-            grpc_completion_queue_next(lane->queue, gpr_inf_future(GPR_CLOCK_MONOTONIC), NULL);
-        if (event.type == GRPC_QUEUE_SHUTDOWN)
-            return NULL;
-        lane_event(lane, &event);
-    }
+    lane_run(argument);
+    return NULL;
 }
 
 static size_t lanes_wanted(void)
 {
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    if (cores < LANES_MIN)
-        return LANES_MIN;
-    return cores > LANES_MAX ? LANES_MAX : (size_t)cores;
+    long wanted = sysconf(_SC_NPROCESSORS_ONLN) / CORES_PER_LANE;
+    if (wanted < 1)
+        return 1;
+    return wanted > LANES_MAX ? LANES_MAX : (size_t)wanted;
 }
 
 static enum app_err start_threads(struct service *service, struct err_buf *why)
 {
     grpc_server_start(service->shared.server);
-    for (size_t i = 0; i < service->lane_count; i++) {
-        struct lane *lane = &service->lanes[i];
-        lane_begin(lane);
-        if (pthread_create(&lane->thread, NULL, run_lane, lane) != 0)
+    for (size_t i = 0; i < service->lane_count; i++)
+        lane_begin(&service->lanes[i]);
+    for (size_t i = 0; i < service->lane_count * LANE_THREADS; i++) {
+        struct lane *lane = &service->lanes[i % service->lane_count];
+        if (pthread_create(&service->threads[i], NULL, run_lane, lane) != 0)
             return err_set(why, APP_INTERNAL, "cannot start a thread that serves calls");
         service->thread_count++;
     }
@@ -162,6 +160,7 @@ enum app_err service_start(const struct service_options *options, struct service
     if (!made)
         return APP_NO_MEMORY;
     made->shared.store = options->store;
+    options->store->before_wait = lane_yield_turn;
     made->shared.log = options->log;
     rpc_up(options->log);
     made->shared.server = create_server();
@@ -207,15 +206,17 @@ static void stop_server(struct service *service, int64_t grace_ms)
     }
 }
 
-/* Let the lane's last events be handled. One without a thread is drained here. */
-static void stop_lane(struct lane *lane, bool has_thread)
+/* Let the lanes' last events be handled. Those without a thread are drained here. */
+static void stop_lanes(struct service *service)
 {
-    lane_shut(lane);
-    if (has_thread)
-        pthread_join(lane->thread, NULL);
-    else
-        (void)run_lane(lane);
-    lane_close(lane);
+    for (size_t i = 0; i < service->lane_count; i++)
+        lane_shut(&service->lanes[i]);
+    for (size_t i = 0; i < service->thread_count; i++)
+        pthread_join(service->threads[i], NULL);
+    for (size_t i = 0; i < service->lane_count; i++) {
+        lane_run(&service->lanes[i]);
+        lane_close(&service->lanes[i]);
+    }
 }
 
 void service_stop(struct service **service, int64_t grace_ms)
@@ -225,8 +226,7 @@ void service_stop(struct service **service, int64_t grace_ms)
         return;
     *service = NULL;
     stop_server(self, grace_ms);
-    for (size_t i = 0; i < self->lane_count; i++)
-        stop_lane(&self->lanes[i], i < self->thread_count);
+    stop_lanes(self);
     grpc_completion_queue_shutdown(self->stop_queue);
     (void)grpc_completion_queue_next(self->stop_queue, gpr_inf_future(GPR_CLOCK_MONOTONIC), NULL);
     grpc_completion_queue_destroy(self->stop_queue);

@@ -51,7 +51,20 @@ struct store_operations {
 /* The first member of every kind of store. */
 struct store {
     const struct store_operations *operations;
+    /*
+     * Called by an operation, in its thread, before it waits for a disk or a
+     * server for the first time. NULL: nobody wants to know. Set before the
+     * store is used by several threads.
+     */
+    void (*before_wait)(void);
 };
+
+/* For kinds of stores. */
+static inline void store_before_wait(const struct store *store)
+{
+    if (store->before_wait)
+        store->before_wait();
+}
 
 static inline enum app_err store_get(struct store *store, const char *id, size_t id_len,
                                      void **data, size_t *len, struct err_buf *why)

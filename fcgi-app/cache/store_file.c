@@ -8,12 +8,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <linux/openat2.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -101,16 +104,26 @@ static void stamp_use(const struct store_file *self, int fd, const char *name,
         (void)futimens(fd, times);
 }
 
-/* Up to `*len` bytes; *len is then what there was. */
-static enum app_err read_all(int fd, char *data, size_t *len, struct err_buf *why)
+/*
+ * Up to `*len` bytes; *len is then what there was. What is in memory is read at
+ * once; a file system that cannot tell (EOPNOTSUPP) is taken for one that waits.
+ */
+static enum app_err read_all(struct store_file *self, int fd, char *data, size_t *len,
+                             struct err_buf *why)
 {
     size_t done = 0;
+    int flags = RWF_NOWAIT;
     while (done < *len) {
-        ssize_t step = read(fd, data + done, *len - done);
+        struct iovec rest = {data + done, *len - done};
+        ssize_t step = preadv2(fd, &rest, 1, (off_t)done, flags);
         if (step == 0)
             break;
-        if (step < 0 && errno != EINTR)
+        if (step < 0 && flags != 0 && (errno == EAGAIN || errno == EOPNOTSUPP)) {
+            store_before_wait(&self->base);
+            flags = 0;
+        } else if (step < 0 && errno != EINTR) {
             return broken(why, "read", errno);
+        }
         done += step > 0 ? (size_t)step : 0;
     }
     *len = done;
@@ -133,7 +146,7 @@ static enum app_err read_entry(struct store_file *self, int fd, const char *name
     char *content = malloc(size);
     if (!content)
         return APP_NO_MEMORY;
-    enum app_err err = read_all(fd, content, &size, why);
+    enum app_err err = read_all(self, fd, content, &size, why);
     if (!err && size == 0) /* whoever put it there has just cut it */
         err = APP_NOT_FOUND;
     if (err) {
@@ -146,6 +159,26 @@ static enum app_err read_entry(struct store_file *self, int fd, const char *name
     return APP_OK;
 }
 
+/*
+ * Open an entry, without waiting when its name is in memory (openat2(2),
+ * RESOLVE_CACHED). O_NONBLOCK: somebody may have put a FIFO there.
+ */
+static int open_entry(const struct store_file *self, const char *name)
+{
+    static _Atomic bool unknown; /* to this kernel, or to what filters its calls */
+    const struct open_how how = {.flags = O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK,
+                                 .resolve = RESOLVE_CACHED};
+    if (!atomic_load_explicit(&unknown, memory_order_relaxed)) {
+        long fd = syscall(SYS_openat2, self->directory.fd, name, &how, sizeof(how));
+        if (fd >= 0 || (errno != EAGAIN && errno != ENOSYS && errno != EPERM && errno != EINVAL))
+            return (int)fd;
+        if (errno != EAGAIN)
+            atomic_store_explicit(&unknown, true, memory_order_relaxed);
+    }
+    store_before_wait(&self->base);
+    return openat(self->directory.fd, name, (int)how.flags);
+}
+
 static enum app_err file_get(struct store *store, const char *id, size_t id_len, void **data,
                              size_t *len, struct err_buf *why)
 {
@@ -154,8 +187,7 @@ static enum app_err file_get(struct store *store, const char *id, size_t id_len,
     enum app_err err = md5_hex(id, id_len, name);
     if (err)
         return err;
-    /* O_NONBLOCK: somebody may have put a FIFO there. */
-    int fd = openat(self->directory.fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    int fd = open_entry(self, name);
     if (fd < 0)
         return errno == ENOENT || errno == ELOOP ? APP_NOT_FOUND : broken(why, "open", errno);
     err = read_entry(self, fd, name, data, len, why);
@@ -248,6 +280,7 @@ static enum app_err file_put(struct store *store, const char *id, size_t id_len,
     char name[MD5_HEX_LEN + 1];
     char aside[ASIDE_NAME_MAX];
     int fd;
+    store_before_wait(store);
     enum app_err err = md5_hex(id, id_len, name);
     if (!err)
         err = open_aside(self, len > 0 ? ENTRY_MODE : MARK_MODE, aside, &fd, why);
@@ -269,6 +302,7 @@ static enum app_err file_check(struct store *store, struct err_buf *why)
     struct store_file *self = self_of(store);
     char aside[ASIDE_NAME_MAX];
     int fd;
+    store_before_wait(store);
     enum app_err err = open_aside(self, ENTRY_MODE, aside, &fd, why);
     if (err)
         return err;

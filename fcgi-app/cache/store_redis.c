@@ -66,6 +66,7 @@ static enum app_err call(struct store_redis *self, const struct redis_word *word
 {
     int64_t deadline_ns = deadline_in_ms(STORE_REDIS_TIMEOUT_MS);
     struct redis_reply found;
+    store_before_wait(&self->base);
     enum app_err err = redis_pool_call(self->pool, words, count, deadline_ns, &found, why);
     if (err)
         return err == APP_NO_MEMORY ? err : APP_UNAVAILABLE;

@@ -7,6 +7,7 @@
 #define API_CLIENTS_CACHE_CHANNEL_H
 
 #include <grpc/grpc.h>
+#include <stdatomic.h>
 
 #include "api/clients/cache_client.h"
 
@@ -15,9 +16,10 @@ enum cache_method { CACHE_GET, CACHE_PUT, CACHE_EXISTS, CACHE_CHECK, CACHE_METHO
 struct cache_channel {
     grpc_channel *channel;
     void *methods[CACHE_METHOD__MAX]; /* gRPC's handles of the registered calls */
+    _Atomic unsigned calls;           /* so many were begun; the callers count */
 };
 
 /* The channel for one more caller, in turn; valid until cache_client_free. Any thread. */
-const struct cache_channel *cache_client_channel(struct cache_client *client);
+struct cache_channel *cache_client_channel(struct cache_client *client);
 
 #endif

@@ -26,7 +26,7 @@
 enum { SMALL_ANSWER = 1024 }; /* room for a number, and for fields that we do not know */
 
 struct cache_caller {
-    const struct cache_channel *channel;
+    struct cache_channel *channel;
     grpc_completion_queue *queue;
 };
 
@@ -142,6 +142,7 @@ static void try_call(struct cache_caller *caller, const struct cache_call *call,
     ops[5].data.recv_status_on_client.trailing_metadata = &trailing;
     ops[5].data.recv_status_on_client.status = &reply->status;
     ops[5].data.recv_status_on_client.status_details = &reply->words;
+    atomic_fetch_add_explicit(&caller->channel->calls, 1, memory_order_relaxed);
     if (grpc_call_start_batch(rpc, ops, 6, caller, NULL) == GRPC_CALL_OK) {
         struct wait wait = wait_begin(WAIT_CACHE);
         (void)grpc_completion_queue_pluck(caller->queue, caller,

@@ -32,7 +32,7 @@
 #include "lib/http/header.h"
 #include "lib/rpc/tls.h"
 
-enum { CACHE_CALL_HEADERS_MAX = 8 };
+enum { CACHE_CALL_HEADERS_MAX = 8, CACHE_PUT_TIMEOUT_MS = 5000 };
 
 struct cache_client;
 struct cache_caller;

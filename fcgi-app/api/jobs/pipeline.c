@@ -2,6 +2,7 @@
 /* One function a step; pipeline_run owns what they hand on to each other. */
 #include "api/jobs/pipeline.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "api/image/detection.h"
@@ -10,12 +11,28 @@
 #include "lib/base/limits.h"
 #include "lib/telemetry/wait.h"
 
-enum { PUT_TIMEOUT_MS = 5000 };
-
 /* The end of a step that may take `ms`, within the request's own. */
-static int64_t step_deadline(const struct exchange *exchange, int64_t ms)
+static int64_t step_deadline(const struct pipeline *pipeline, int64_t ms)
 {
-    return deadline_min(exchange->deadline_ns, deadline_in_ms(ms));
+    return deadline_min(pipeline->deadline_ns, deadline_in_ms(ms));
+}
+
+static const char *const step_names[PIPELINE_STEP__MAX] = {
+    [PIPELINE_FETCH] = "fetch",
+    [PIPELINE_DETECT] = "detect",
+    [PIPELINE_DRAW] = "draw",
+    [PIPELINE_STORE] = "store",
+};
+
+const char *pipeline_step_name(enum pipeline_step step)
+{
+    return step < PIPELINE_STEP__MAX ? step_names[step] : NULL;
+}
+
+static void begin_step(const struct pipeline *pipeline, enum pipeline_step step)
+{
+    if (pipeline->progress)
+        pipeline->progress(pipeline->progress_context, step);
 }
 
 enum app_err pipeline_upstream_error(struct err_buf *why, enum app_err err, const char *upstream)
@@ -27,95 +44,97 @@ enum app_err pipeline_upstream_error(struct err_buf *why, enum app_err err, cons
     return err;
 }
 
-static enum app_err fetch(struct exchange *exchange, const char *url, struct buf *bytes)
+static enum app_err fetch(struct pipeline *pipeline, const char *url, struct buf *bytes)
 {
     struct http_fetch fetch = {
         .url = url,
-        .guard = exchange->app->guard,
-        .request_id = exchange->request->id,
-        .deadline_ns = step_deadline(exchange, exchange->app->config.fetch_timeout_ms),
+        .guard = pipeline->app->guard,
+        .allow_hosts = pipeline->app->config.fetch_allow_hosts,
+        .deny_hosts = pipeline->app->config.fetch_deny_hosts,
+        .request_id = pipeline->request_id,
+        .deadline_ns = step_deadline(pipeline, pipeline->app->config.fetch_timeout_ms),
         .max_bytes = LIMIT_PICTURE_BYTES,
     };
     int64_t started_ns = clock_now_ns();
     struct wait wait = wait_begin(WAIT_FETCH);
-    enum app_err err = http_client_fetch(exchange->worker->http, &fetch, bytes, &exchange->why);
+    enum app_err err = http_client_fetch(pipeline->worker->http, &fetch, bytes, pipeline->why);
     wait_end(&wait);
-    telemetry_upstream(&exchange->app->telemetry, UPSTREAM_FETCH, started_ns, err);
+    telemetry_upstream(&pipeline->app->telemetry, UPSTREAM_FETCH, started_ns, err);
     return err;
 }
 
-static enum app_err open_picture(struct exchange *exchange, const void *bytes, size_t len,
+static enum app_err open_picture(struct pipeline *pipeline, const void *bytes, size_t len,
                                  struct picture **picture)
 {
     enum app_err err =
-        picture_open(bytes, len, step_deadline(exchange, exchange->app->config.emojify_timeout_ms),
-                     picture, &exchange->why);
+        picture_open(bytes, len, step_deadline(pipeline, pipeline->app->config.emojify_timeout_ms),
+                     picture, pipeline->why);
     if (err)
-        telemetry_count(&exchange->app->telemetry, "emojify.invalid_image");
+        telemetry_count(&pipeline->app->telemetry, "emojify.invalid_image");
     return err;
 }
 
-static enum app_err detect(struct exchange *exchange, const struct picture *picture,
+static enum app_err detect(struct pipeline *pipeline, const struct picture *picture,
                            const void *bytes, size_t len, struct box **faces, size_t *count)
 {
     struct detection_copy copy = {.data = NULL};
     enum app_err err = detection_copy_make(
-        picture, bytes, len, step_deadline(exchange, exchange->app->config.emojify_timeout_ms),
-        &copy, &exchange->why);
+        picture, bytes, len, step_deadline(pipeline, pipeline->app->config.emojify_timeout_ms),
+        &copy, pipeline->why);
     if (err)
         return err;
 
     struct http_header headers[TRACE_HEADERS_MAX];
     int64_t started_ns = clock_now_ns();
     struct face_call call = {
-        .http = exchange->worker->http,
-        .deadline_ns = step_deadline(exchange, exchange->app->config.facebox_timeout_ms),
-        .request_id = exchange->request->id,
+        .http = pipeline->worker->http,
+        .deadline_ns = step_deadline(pipeline, pipeline->app->config.facebox_timeout_ms),
+        .request_id = pipeline->request_id,
         .headers = headers,
-        .header_count = trace_headers(&exchange->request->trace, headers),
+        .header_count = trace_headers(pipeline->trace, headers),
     };
-    err = face_client_check(&exchange->app->faces, &call, copy.data, copy.len,
-                            exchange->request->arena, faces, count, &exchange->why);
-    telemetry_upstream(&exchange->app->telemetry, UPSTREAM_FACEBOX_CHECK, started_ns, err);
+    err = face_client_check(&pipeline->app->faces, &call, copy.data, copy.len, pipeline->arena,
+                            faces, count, pipeline->why);
+    telemetry_upstream(&pipeline->app->telemetry, UPSTREAM_FACEBOX_CHECK, started_ns, err);
     detection_copy_release(&copy);
-    return pipeline_upstream_error(&exchange->why, err, "the face detection");
+    return pipeline_upstream_error(pipeline->why, err, "the face detection");
 }
 
-static enum app_err draw(struct exchange *exchange, const struct picture *picture, const char *key,
+static enum app_err draw(struct pipeline *pipeline, const struct picture *picture, const char *key,
                          const struct box *faces, size_t count, struct emojify_result *drawn)
 {
     struct emojify_options options = {
-        .artwork = exchange->app->artwork,
-        .format = (enum emojify_format)exchange->app->config.emojify_format,
+        .artwork = pipeline->app->artwork,
+        .format = (enum emojify_format)pipeline->app->config.emojify_format,
         .key = key,
-        .deadline_ns = step_deadline(exchange, exchange->app->config.emojify_timeout_ms),
+        .deadline_ns = step_deadline(pipeline, pipeline->app->config.emojify_timeout_ms),
     };
     int64_t started_ns = clock_now_ns();
-    enum app_err err = emojify_draw(picture, faces, count, &options, drawn, &exchange->why);
-    telemetry_drawn(&exchange->app->telemetry, started_ns, err);
+    enum app_err err = emojify_draw(picture, faces, count, &options, drawn, pipeline->why);
+    telemetry_drawn(&pipeline->app->telemetry, started_ns, err);
     return err;
 }
 
-static enum app_err store(struct exchange *exchange, const char *key,
+static enum app_err store(struct pipeline *pipeline, const char *key,
                           const struct emojify_result *drawn)
 {
     struct http_header headers[TRACE_HEADERS_MAX];
     int64_t started_ns = clock_now_ns();
     struct cache_call call = {
-        .deadline_ns = step_deadline(exchange, PUT_TIMEOUT_MS),
-        .request_id = exchange->request->id,
+        .deadline_ns = step_deadline(pipeline, CACHE_PUT_TIMEOUT_MS),
+        .request_id = pipeline->request_id,
         .headers = headers,
-        .header_count = trace_headers(&exchange->request->trace, headers),
+        .header_count = trace_headers(pipeline->trace, headers),
     };
     enum app_err err =
-        cache_put(exchange->worker->cache, &call, key, drawn->data, drawn->len, &exchange->why);
-    telemetry_upstream(&exchange->app->telemetry, UPSTREAM_CACHE_PUT, started_ns, err);
+        cache_put(pipeline->worker->cache, &call, key, drawn->data, drawn->len, pipeline->why);
+    telemetry_upstream(&pipeline->app->telemetry, UPSTREAM_CACHE_PUT, started_ns, err);
     if (!err)
-        telemetry_stored(&exchange->app->telemetry, drawn->drawn);
-    return pipeline_upstream_error(&exchange->why, err, "the cache");
+        telemetry_stored(&pipeline->app->telemetry, drawn->drawn);
+    return pipeline_upstream_error(pipeline->why, err, "the cache");
 }
 
-enum app_err pipeline_run(struct exchange *exchange, const struct pipeline_source *source,
+enum app_err pipeline_run(struct pipeline *pipeline, const struct pipeline_source *source,
                           struct pipeline_result *result)
 {
     struct buf fetched;
@@ -129,29 +148,38 @@ enum app_err pipeline_run(struct exchange *exchange, const struct pipeline_sourc
 
     buf_init(&fetched, LIMIT_PICTURE_BYTES);
     if (source->url) {
-        err = fetch(exchange, source->url, &fetched);
+        begin_step(pipeline, PIPELINE_FETCH);
+        err = fetch(pipeline, source->url, &fetched);
         bytes = fetched.data;
         len = fetched.len;
     }
+    if (!err) {
+        begin_step(pipeline, PIPELINE_DETECT);
+        err = open_picture(pipeline, bytes, len, &picture);
+    }
     if (!err)
-        err = open_picture(exchange, bytes, len, &picture);
-    if (!err)
-        err = detect(exchange, picture, bytes, len, &faces, &face_count);
-    if (!err)
-        err = draw(exchange, picture, source->key, faces, face_count, &drawn);
-    if (!err)
-        err = store(exchange, source->key, &drawn);
-    if (!err)
+        err = detect(pipeline, picture, bytes, len, &faces, &face_count);
+    if (!err) {
+        begin_step(pipeline, PIPELINE_DRAW);
+        err = draw(pipeline, picture, source->key, faces, face_count, &drawn);
+    }
+    if (!err) {
+        begin_step(pipeline, PIPELINE_STORE);
+        err = store(pipeline, source->key, &drawn);
+    }
+    if (!err) {
         *result = (struct pipeline_result){
             .faces = drawn.drawn,
             .width = picture_width(picture),
             .height = picture_height(picture),
-            .content_type = drawn.content_type,
         };
+        (void)snprintf(result->content_type, sizeof(result->content_type), "%s",
+                       drawn.content_type);
+    }
 
     free(drawn.data);
     picture_free(&picture);
     buf_release(&fetched);
-    telemetry_pictures_freed(&exchange->app->telemetry);
+    telemetry_pictures_freed(&pipeline->app->telemetry);
     return err;
 }

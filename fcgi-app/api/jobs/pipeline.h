@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The work behind POST /: get the picture, find its faces, draw, store. Steps
- * in that order, each under the smaller of its own time limit and the request's
- * deadline. Any thread, with that thread's own handles.
+ * in that order, each under the smaller of its own time limit and the whole's
+ * deadline. It knows no request, so that a job in the background is the same to it.
+ * Any thread, with that thread's own handles.
  */
 #ifndef API_JOBS_PIPELINE_H
 #define API_JOBS_PIPELINE_H
@@ -11,6 +12,22 @@
 #include <stdint.h>
 
 #include "api/app.h"
+#include "api/jobs/pipeline_step.h"
+
+/* For whom, with what, and until when. */
+struct pipeline {
+    struct app *app;
+    struct worker *worker;  /* of the thread that runs it */
+    struct arena *arena;    /* for what lives as long as the request or job */
+    const char *request_id; /* as sent to upstreams */
+    struct trace *trace;
+    const struct log *log;
+    int64_t deadline_ns;
+    struct err_buf *why; /* of the error that pipeline_run returns */
+    /* Told at the start of each step; NULL: nobody is. */
+    void (*progress)(void *context, enum pipeline_step step);
+    void *progress_context;
+};
 
 /* What to work on: a URL, or the bytes of a picture. */
 struct pipeline_source {
@@ -20,19 +37,21 @@ struct pipeline_source {
     size_t len;
 };
 
+enum { PIPELINE_TYPE_MAX = 24 }; /* "image/jpeg" and its like */
+
 struct pipeline_result {
     size_t faces; /* emoji drawn */
     int width;
     int height;
-    const char *content_type; /* static */
+    char content_type[PIPELINE_TYPE_MAX];
 };
 
 /*
- * Run all steps for `exchange`'s request. Errors of http_client_fetch,
- * picture_open, face_client_check, emojify_draw and cache_put; exchange->why has
+ * Run all steps. Errors of http_client_fetch,
+ * picture_open, face_client_check, emojify_draw and cache_put; pipeline->why has
  * the texts. Everything that it allocates is released.
  */
-enum app_err pipeline_run(struct exchange *exchange, const struct pipeline_source *source,
+enum app_err pipeline_run(struct pipeline *pipeline, const struct pipeline_source *source,
                           struct pipeline_result *result) __attribute__((warn_unused_result));
 
 /*

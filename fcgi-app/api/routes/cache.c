@@ -2,20 +2,19 @@
 /*
  * GET /cache/{file}: the stored bytes, straight from gRPC's slices to the web
  * server's socket. Other writers share the cache, so the name is checked here
- * and the type is sniffed, never believed.
+ * and the type is sniffed, never believed. DELETE takes a file down.
  */
 #include "api/app.h"
 #include "api/faults.h"
 #include "api/jobs/pipeline.h"
 #include "api/routes/routes.h"
+#include "api/routes/stored_file.h"
 
-#include <inttypes.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "lib/base/clock.h"
 #include "lib/base/limits.h"
-#include "lib/http/content_type.h"
 
 /* 1 to LIMIT_CACHE_ID of these, the first not a dot. */
 static bool is_cache_id(const char *name)
@@ -26,36 +25,52 @@ static bool is_cache_id(const char *name)
     return len >= 1 && len <= LIMIT_CACHE_ID && name[0] != '.' && strspn(name, allowed) == len;
 }
 
-static const char *sniff(const struct cache_item *item)
+/* What the cache gave, for all who asked for it at the same time. */
+struct got {
+    struct cache_item item;
+    struct stored_file file;
+};
+
+static void release_got(void *shared)
 {
-    char start[CONTENT_TYPE_SNIFF_LEN];
-    size_t len = 0;
-    for (size_t i = 0; i < item->count && len < sizeof(start); i++) {
-        size_t room = sizeof(start) - len;
-        size_t part = item->pieces[i].iov_len < room ? item->pieces[i].iov_len : room;
-        memcpy(start + len, item->pieces[i].iov_base, part);
-        len += part;
-    }
-    return content_type_sniff(start, len);
+    struct got *got = shared;
+    cache_item_release(&got->item);
+    free(got);
 }
 
-static enum app_err send_item(struct exchange *exchange, const struct cache_item *item)
+/* The call for all who wait for this file now. */
+static void lead(struct exchange *exchange, const struct cache_call *call,
+                 struct coalesce_member *member)
 {
-    char cache_control[64] = "no-cache";
-    int64_t seconds = exchange->app->config.local_cache_ttl_ms / 1000;
-    if (seconds > 0)
-        (void)snprintf(cache_control, sizeof(cache_control), "public, max-age=%" PRId64, seconds);
-    enum app_err err = response_header(exchange->response, "Cache-Control", cache_control);
-    if (err)
-        return err;
-    return response_send_pieces(exchange->response, 200, sniff(item), item->pieces, item->count);
+    struct telemetry *telemetry = &exchange->app->telemetry;
+    struct got *got = calloc(1, sizeof(*got));
+    int64_t started_ns = clock_now_ns();
+    enum app_err err = APP_NO_MEMORY;
+    if (got)
+        err = cache_get(exchange->worker->cache, call, exchange->parameter, &got->item,
+                        &exchange->why);
+    telemetry_upstream(telemetry, UPSTREAM_CACHE_GET, started_ns, err);
+    if (!err)
+        stored_file_look(&got->file, got->item.pieces, got->item.count);
+    coalesce_share(member, err, exchange->why.detail, got, got ? release_got : NULL);
+}
+
+static struct cache_call make_call(const struct exchange *exchange, int64_t timeout_ms,
+                                   struct http_header headers[TRACE_HEADERS_MAX])
+{
+    return (struct cache_call){
+        .deadline_ns = deadline_min(exchange->deadline_ns, deadline_in_ms(timeout_ms)),
+        .request_id = exchange->request->id,
+        .headers = headers,
+        .header_count = trace_headers(&exchange->request->trace, headers),
+    };
 }
 
 enum app_err route_cache(struct exchange *exchange)
 {
-    struct cache_item item = {.pieces = NULL};
     struct telemetry *telemetry = &exchange->app->telemetry;
     struct http_header headers[TRACE_HEADERS_MAX];
+    struct coalesce_member member;
     bool answered, dump;
     if (!is_cache_id(exchange->parameter)) {
         telemetry_count(telemetry, "cache.missing_parameter");
@@ -65,22 +80,43 @@ enum app_err route_cache(struct exchange *exchange)
     if (err || answered)
         return err;
 
-    int64_t started_ns = clock_now_ns();
-    struct cache_call call = {
-        .deadline_ns = deadline_min(exchange->deadline_ns,
-                                    deadline_in_ms(exchange->app->config.cache_timeout_ms)),
-        .request_id = exchange->request->id,
-        .headers = headers,
-        .header_count = trace_headers(&exchange->request->trace, headers),
-    };
-    err = cache_get(exchange->worker->cache, &call, exchange->parameter, &item, &exchange->why);
-    telemetry_upstream(telemetry, UPSTREAM_CACHE_GET, started_ns, err);
+    struct cache_call call = make_call(exchange, exchange->app->config.cache_timeout_ms, headers);
+    err = coalesce_join(exchange->app->gets, exchange->parameter, call.deadline_ns, &member);
+    if (err)
+        return pipeline_upstream_error(&exchange->why, err, "the cache");
+    if (member.leads)
+        lead(exchange, &call, &member);
+    err = member.err;
     if (err)
         telemetry_count(telemetry, err == APP_NOT_FOUND ? "cache.file_not_found" : "cache.error");
+    if (err)
+        err_detail(&exchange->why, "%s", member.text);
+    const struct got *got = member.result;
     if (!err && dump)
-        faults_dump(exchange->parameter, &item);
+        faults_dump(exchange->parameter, &got->item);
     if (!err)
-        err = send_item(exchange, &item);
-    cache_item_release(&item);
+        err = stored_file_headers(exchange, &got->file);
+    if (!err)
+        err = stored_file_send(exchange, &got->file, got->item.pieces, got->item.count);
+    coalesce_leave(&member);
     return pipeline_upstream_error(&exchange->why, err, "the cache");
+}
+
+enum app_err route_cache_delete(struct exchange *exchange)
+{
+    const struct request *request = exchange->request;
+    struct http_header headers[TRACE_HEADERS_MAX];
+    if (!is_cache_id(exchange->parameter))
+        return APP_NOT_FOUND;
+    struct cache_call call = make_call(exchange, CACHE_PUT_TIMEOUT_MS, headers);
+    int64_t started_ns = clock_now_ns();
+    enum app_err err =
+        cache_take_down(exchange->worker->cache, &call, exchange->parameter, &exchange->why);
+    telemetry_upstream(&exchange->app->telemetry, UPSTREAM_CACHE_PUT, started_ns, err);
+    if (err)
+        return pipeline_upstream_error(&exchange->why, err, "the cache");
+    log_warn(&request->log, "Picture taken down",
+             LOG_FIELDS(LOG_STR("file", exchange->parameter),
+                        LOG_STR("remote", request_param(request, "REMOTE_ADDR"))));
+    return response_send(exchange->response, 204, NULL, NULL, 0);
 }

@@ -4,9 +4,10 @@
  * type says image. The answer is the key of the emojified picture, which is
  * made only when the cache does not have it yet.
  */
+#include "api/routes/emojify.h"
 #include "api/app.h"
 #include "api/faults.h"
-#include "api/jobs/pipeline.h"
+#include "api/jobs/work.h"
 #include "api/routes/answer.h"
 #include "api/routes/routes.h"
 
@@ -66,7 +67,19 @@ out:
     return err;
 }
 
-static enum app_err is_cached(struct exchange *exchange, const char *key, bool *cached)
+enum app_err emojify_read_source(struct exchange *exchange, struct pipeline_source *source,
+                                 char key[MD5_HEX_LEN + 1])
+{
+    bool is_picture = strncmp(request_media_type(exchange->request), "image/", 6) == 0;
+    enum app_err err = is_picture ? source_from_picture(exchange, source, key)
+                                  : source_from_url(exchange, source, key);
+    if (err)
+        telemetry_count(&exchange->app->telemetry,
+                        err == APP_INVALID_URL ? "emojify.invalid_uri" : "emojify.no_post_body");
+    return err;
+}
+
+enum app_err emojify_is_cached(struct exchange *exchange, const char *key, bool *cached)
 {
     struct http_header headers[TRACE_HEADERS_MAX];
     int64_t started_ns = clock_now_ns();
@@ -106,16 +119,28 @@ static enum app_err answer_key(struct exchange *exchange, const char *key,
                                  url));
 }
 
-/* Fill `source` and `key` from the body, of either kind. */
-static enum app_err read_source(struct exchange *exchange, struct pipeline_source *source,
-                                char key[MD5_HEX_LEN + 1])
+static enum app_err run(struct exchange *exchange, const struct pipeline_source *source,
+                        int64_t since_ns, struct pipeline_result *result)
 {
-    bool is_picture = strncmp(request_media_type(exchange->request), "image/", 6) == 0;
-    enum app_err err = is_picture ? source_from_picture(exchange, source, key)
-                                  : source_from_url(exchange, source, key);
-    if (err)
-        telemetry_count(&exchange->app->telemetry,
-                        err == APP_INVALID_URL ? "emojify.invalid_uri" : "emojify.no_post_body");
+    struct request *request = exchange->request;
+    bool shared;
+    struct pipeline pipeline = {
+        .app = exchange->app,
+        .worker = exchange->worker,
+        .arena = request->arena,
+        .request_id = request->id,
+        .trace = &request->trace,
+        .log = &request->log,
+        .deadline_ns = exchange->deadline_ns,
+        .why = &exchange->why,
+    };
+    const struct work_call call = {.kind = TURN_REQUEST, .since_ns = since_ns};
+    enum app_err err = work_run(&pipeline, &call, source, result, &shared);
+    if (!err)
+        log_info(&request->log, "Picture emojified",
+                 LOG_FIELDS(LOG_STR("key", source->key), LOG_INT("faces", result->faces),
+                            LOG_INT("width", result->width), LOG_INT("height", result->height),
+                            LOG_STR("by", shared ? "another request" : "this request")));
     return err;
 }
 
@@ -130,16 +155,11 @@ enum app_err route_emojify(struct exchange *exchange)
     enum app_err err = faults_inject(exchange, FAULT_ROUTE_EMOJIFY, &answered, &dump);
     if (err || answered)
         return err;
-    err = read_source(exchange, &source, key);
+    err = emojify_read_source(exchange, &source, key);
+    int64_t since_ns = clock_now_ns();
     if (!err)
-        err = is_cached(exchange, key, &cached);
+        err = emojify_is_cached(exchange, key, &cached);
     if (!err && !cached)
-        err = pipeline_run(exchange, &source, &result);
-    if (err)
-        return err;
-    if (!cached)
-        log_info(&exchange->request->log, "Picture emojified",
-                 LOG_FIELDS(LOG_STR("key", key), LOG_INT("faces", result.faces),
-                            LOG_INT("width", result.width), LOG_INT("height", result.height)));
-    return answer_key(exchange, key, cached ? NULL : &result);
+        err = run(exchange, &source, since_ns, &result);
+    return err ? err : answer_key(exchange, key, cached ? NULL : &result);
 }

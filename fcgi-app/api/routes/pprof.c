@@ -15,6 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "api/jobs/work.h"
 #include "api/profiling/legacy.h"
 #include "api/profiling/profile_proto.h"
 #include "api/profiling/profile_stacks.h"
@@ -34,6 +35,9 @@ enum {
     FORM_MAX = 1024,
     CMDLINE_MAX = 64 * 1024,
 };
+
+/* How long a profile may take beyond its own seconds, until its turn is taken for lost. */
+#define TURN_PROFILE_NS (60 * NS_PER_S)
 
 double pprof_number(const struct exchange *exchange, const char *name, double otherwise)
 {
@@ -66,7 +70,13 @@ enum app_err pprof_gather(struct exchange *exchange, const struct profiling_quer
              LOG_FIELDS(LOG_STR("path", request->path), LOG_STR("query", request->query),
                         LOG_STR("remote", request_param(request, "REMOTE_ADDR")),
                         LOG_STR("agent", request_header(request, "User-Agent"))));
-    enum app_err err = profiling_gather(exchange->app->profiling, query, result, &exchange->why);
+    struct turn turn = {.memory = NULL};
+    struct turn_call call = work_turn_call(exchange->app, TURN_PROFILE);
+    call.deadline_ns = clock_now_ns() + (int64_t)(query->seconds * NS_PER_S) + TURN_PROFILE_NS;
+    enum app_err err = turn_take(exchange->app->table, &call, &turn, &exchange->why);
+    if (!err)
+        err = profiling_gather(exchange->app->profiling, query, result, &exchange->why);
+    turn_end(&turn);
     if (err)
         return err;
     (void)snprintf(coverage, sizeof(coverage), "%zu/%zu", result->answered, result->asked);

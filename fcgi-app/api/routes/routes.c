@@ -4,7 +4,10 @@
 
 const struct route api_routes[] = {
     {HTTP_POST, "/", "emojify", route_emojify, ROUTE_AUTHN},
+    {HTTP_POST, "/emojify/", "emojify_create", route_emojify_create, ROUTE_AUTHN},
+    {HTTP_GET, "/emojify/{id}", "emojify_query", route_emojify_query, 0},
     {HTTP_GET, "/cache/{file}", "cache", route_cache, 0},
+    {HTTP_DELETE, "/cache/{file}", "cache", route_cache_delete, ROUTE_TOKEN},
     {HTTP_GET, "/health", "health", route_health, 0},
     {HTTP_GET, "/health/live", "health_live", route_health_live, 0},
     {HTTP_GET, "/health/ready", "health_ready", route_health_ready, 0},
@@ -13,7 +16,7 @@ const struct route api_routes[] = {
 const size_t api_route_count = sizeof(api_routes) / sizeof(api_routes[0]);
 
 const struct route root_routes[] = {
-    {HTTP_GET, "/metrics", "metrics", route_metrics, 0},
+    {HTTP_GET, "/metrics", "metrics", route_metrics, ROUTE_METRICS},
     {HTTP_GET, "/debug/pprof", "pprof", route_pprof_redirect, ROUTE_ADMIN},
     {HTTP_GET, "/debug/pprof/", "pprof", route_pprof_index, ROUTE_ADMIN},
     {HTTP_GET, "/debug/pprof/{name}", "pprof", route_pprof, ROUTE_ADMIN},

@@ -13,8 +13,10 @@
 
 /* What a row may say of its route. */
 enum route_flag {
-    ROUTE_AUTHN = 1U << 0, /* needs a token while AUTHN_SERVER is set */
-    ROUTE_ADMIN = 1U << 1  /* exists with PROFILE=on only, and needs the admin token */
+    ROUTE_AUTHN = 1U << 0,   /* needs a token while AUTHN_SERVER is set */
+    ROUTE_ADMIN = 1U << 1,   /* exists with PROFILE=on only, and needs the admin token */
+    ROUTE_TOKEN = 1U << 2,   /* needs the admin token; not taken when there is none */
+    ROUTE_METRICS = 1U << 3, /* needs the admin token with METRICS_AUTH=token */
 };
 
 extern const struct route api_routes[];
@@ -22,12 +24,15 @@ extern const size_t api_route_count;
 extern const struct route root_routes[];
 extern const size_t root_route_count;
 
-route_handler route_emojify;      /* POST /             emojify.c */
-route_handler route_cache;        /* GET /cache/{file}  cache.c */
-route_handler route_health;       /* GET /health        health.c */
-route_handler route_health_live;  /* GET /health/live */
-route_handler route_health_ready; /* GET /health/ready */
-route_handler route_payments;     /* POST /payments     payments.c */
+route_handler route_emojify;        /* POST /             emojify.c */
+route_handler route_emojify_create; /* POST /emojify/     emojify_job.c */
+route_handler route_emojify_query;  /* GET /emojify/{id} */
+route_handler route_cache;          /* GET /cache/{file}  cache.c */
+route_handler route_cache_delete;   /* DELETE /cache/{file} */
+route_handler route_health;         /* GET /health        health.c */
+route_handler route_health_live;    /* GET /health/live */
+route_handler route_health_ready;   /* GET /health/ready */
+route_handler route_payments;       /* POST /payments     payments.c */
 
 route_handler route_pprof_redirect; /* GET /debug/pprof         pprof.c, at the root */
 route_handler route_pprof_index;    /* GET /debug/pprof/ */

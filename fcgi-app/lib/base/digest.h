@@ -1,20 +1,25 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The MD5 that names things: the key of a picture, and the file that a cache
- * keeps an entry in. Both are contracts with the Go service and its caches; it
- * names, it does not protect. Pure, any thread.
+ * Digests that name things; they do not protect anything. MD5 names a picture
+ * and the file that a cache keeps an entry in: both are contracts with the Go
+ * service and its caches. XXH3 is the entity tag of what is served. Pure, any
+ * thread.
  */
 #ifndef LIB_BASE_DIGEST_H
 #define LIB_BASE_DIGEST_H
 
 #include <stddef.h>
+#include <sys/uio.h>
 
 #include "lib/base/err.h"
 
-enum { MD5_HEX_LEN = 32 };
+enum { MD5_HEX_LEN = 32, XXH3_HEX_LEN = 16 };
 
 /* MD5 of `len` bytes as 32 lower-case hex digits and a NUL. APP_INTERNAL, APP_NO_MEMORY. */
 enum app_err md5_hex(const void *data, size_t len, char out[MD5_HEX_LEN + 1])
     __attribute__((warn_unused_result));
+
+/* XXH3 (64 bits) of the pieces in a row, as 16 lower-case hex digits and a NUL. */
+void xxh3_hex(const struct iovec *pieces, size_t count, char out[XXH3_HEX_LEN + 1]);
 
 #endif

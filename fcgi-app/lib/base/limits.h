@@ -26,6 +26,10 @@
 #define LIMIT_FETCH_DROPPED   (16 * 1024)   /* body of a redirect, read to keep the connection */
 #define LIMIT_UPSTREAM_JSON   (1024 * 1024) /* an upstream's JSON answer */
 
+/* Jobs in the background that wait: their number in the pool, their pictures in one process. */
+#define LIMIT_JOBS_QUEUED 64
+#define LIMIT_JOBS_BYTES  (64 * 1024 * 1024)
+
 /* The cache. */
 #define LIMIT_CACHE_ID      200 /* characters of an id, see GET /cache/{file} */
 #define LIMIT_CACHE_MESSAGE (LIMIT_RESULT_BYTES + 1024)

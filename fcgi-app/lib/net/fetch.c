@@ -14,6 +14,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/limits.h"
 #include "lib/base/utf8.h"
+#include "lib/net/host_list.h"
 #include "lib/net/http_client.h"
 #include "lib/net/http_handle.h"
 
@@ -240,6 +241,31 @@ static bool is_web_scheme(CURLU *url)
     return web;
 }
 
+/* The lists speak of names; whatever address they lead to is the guard's business. */
+static enum app_err check_host(const struct hop *hop)
+{
+    const char *allowed = hop->fetch->allow_hosts;
+    const char *denied = hop->fetch->deny_hosts;
+    char *host = NULL;
+    enum app_err err = APP_OK;
+    locale_t before = uselocale(hop->client->utf8); /* for international names */
+    CURLUcode code = curl_url_get(hop->url, CURLUPART_HOST, &host, CURLU_PUNYCODE);
+    (void)uselocale(before);
+    if (code)
+        return err_set(hop->why, APP_FETCH_FAILED, CANNOT "its host is not a name");
+    const char *reason = NULL;
+    if (denied && host_list_has(denied, host))
+        reason = "is in the list of hosts that are not fetched from";
+    else if (allowed && *allowed && !host_list_has(allowed, host))
+        reason = "is not in the list of hosts that may be fetched from";
+    if (reason) {
+        err_detail(hop->why, "%s %s", host, reason);
+        err = err_set(hop->why, APP_FORBIDDEN_ADDRESS, "%s", app_strerror(APP_FORBIDDEN_ADDRESS));
+    }
+    curl_free(host);
+    return err;
+}
+
 static enum app_err explain_url(CURLUcode code, const char *subject, struct err_buf *why)
 {
     if (code == CURLUE_OUT_OF_MEMORY)
@@ -279,6 +305,8 @@ static enum app_err set_url(const struct hop *hop, const char *text, const char 
         else if (!is_web_scheme(hop->url))
             err =
                 err_set(hop->why, APP_FETCH_FAILED, CANNOT "%s is neither http nor https", subject);
+        else
+            err = check_host(hop);
     }
     buf_release(&escaped);
     return err;

@@ -82,8 +82,10 @@ enum app_err http_client_request(struct http_client *client, const struct http_r
 struct http_fetch {
     const char *url; /* absolute, http or https, as url_normalise left it */
     const struct address_guard *guard;
-    const char *request_id; /* sent as X-Request-Id; nothing else of ours is */
-    int64_t deadline_ns;    /* for all redirects together */
+    const char *allow_hosts; /* see host_list.h; NULL or "": any may be asked */
+    const char *deny_hosts;  /* NULL or "": none is refused by name */
+    const char *request_id;  /* sent as X-Request-Id; nothing else of ours is */
+    int64_t deadline_ns;     /* for all redirects together */
     size_t max_bytes;
 };
 
@@ -91,10 +93,10 @@ struct http_fetch {
  * Get a stranger's URL into `body`, which the caller has initialised and
  * releases; what it held is gone, and after an error it is empty. No two calls
  * share a connection with http_client_request. Errors, with a text for the client in why->text and
- * ours in why->detail: APP_FORBIDDEN_ADDRESS; APP_FETCH_FAILED (name unknown, the server answered
- * 4xx or something that is not 2xx, more than LIMIT_FETCH_REDIRECTS redirects, a redirect to
- * another scheme); APP_ORIGIN_FAILED (5xx, refused, reset, bad TLS); APP_ORIGIN_TIMEOUT;
- * APP_TOO_LARGE; APP_NO_MEMORY.
+ * ours in why->detail: APP_FORBIDDEN_ADDRESS (the guard's, or a host that the lists refuse);
+ * APP_FETCH_FAILED (name unknown, the server answered 4xx or something that is not 2xx, more than
+ * LIMIT_FETCH_REDIRECTS redirects, a redirect to another scheme); APP_ORIGIN_FAILED (5xx, refused,
+ * reset, bad TLS); APP_ORIGIN_TIMEOUT; APP_TOO_LARGE; APP_NO_MEMORY.
  */
 enum app_err http_client_fetch(struct http_client *client, const struct http_fetch *fetch,
                                struct buf *body, struct err_buf *why)

@@ -292,9 +292,9 @@ static void assert_unauthorized(struct fixture *fixture, const char *body)
 static void posts_need_a_token(void **state)
 {
     struct fixture *fixture = *state;
-    static const char *const paths[] = {"/api/", "/api/payments"};
+    static const char *const paths[] = {"/api/", "/api/payments", "/api/emojify/"};
     start_authn(fixture);
-    for (size_t i = 0; i < 2; i++) {
+    for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
         ask(fixture, "POST", paths[i], NULL);
         assert_unauthorized(fixture, "No auth header\n");
         ask(fixture, "POST", paths[i], HEADERS("HTTP_AUTHORIZATION=basic abc:123"));
@@ -340,6 +340,8 @@ static void the_other_routes_need_none(void **state)
     assert_answer(fixture, 200, "OK\n");
     ask(fixture, "GET", "/api/cache/.hidden", NULL);
     assert_int_equal(fixture->loopback.response.status, 404);
+    ask(fixture, "GET", "/api/emojify/some-id", NULL); /* without threads for jobs here */
+    assert_int_equal(fixture->loopback.response.status, 501);
 }
 
 static void a_wrong_method_is_told_before_a_token_is_asked_for(void **state)

@@ -3,6 +3,7 @@
 #include "cache/service.h"
 
 #include <pthread.h>
+#include <semaphore.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -38,6 +39,8 @@ struct scripted_store {
     struct store base;
     _Atomic int err; /* enum app_err */
     _Atomic unsigned delay_ms;
+    sem_t waiting; /* posted when a Get of "slow" waits, */
+    sem_t go_on;   /* until this is */
 };
 
 struct fixture {
@@ -64,8 +67,12 @@ static enum app_err scripted_result(struct store *store, struct err_buf *why)
 static enum app_err scripted_get(struct store *store, const char *id, size_t id_len, void **data,
                                  size_t *len, struct err_buf *why)
 {
-    (void)id;
-    (void)id_len;
+    struct scripted_store *scripted = (struct scripted_store *)(void *)store;
+    if (id_len == 4 && memcmp(id, "slow", 4) == 0) {
+        store_before_wait(store);
+        sem_post(&scripted->waiting);
+        sem_wait(&scripted->go_on);
+    }
     enum app_err err = scripted_result(store, why);
     if (err)
         return err;
@@ -132,6 +139,8 @@ static void prepare(struct fixture *fixture)
     atomic_init(&fixture->sink.level, LOG_TRACE); /* so that records are made */
     fixture->log = (struct log){.sink = &fixture->sink, .module = "test"};
     fixture->scripted.base.operations = &scripted_operations;
+    sem_init(&fixture->scripted.waiting, 0, 0);
+    sem_init(&fixture->scripted.go_on, 0, 0);
 }
 
 static int set_up(void **state)
@@ -440,6 +449,42 @@ static void a_stop_cancels_what_does_not_end_in_time(void **state)
     assert_int_not_equal(fixture->answer.status, GRPC_OK);
 }
 
+static void *get_slow(void *argument)
+{
+    struct fixture *fixture = argument;
+    const struct grpc_client_options options = {.address = service_address(fixture->service)};
+    struct grpc_client *client = grpc_client_new(&options);
+    struct grpc_client_answer answer = {0};
+    grpc_client_call(client, "/Cache/Get", BYTES("\x0a\x04slow"), &answer);
+    bool ok = answer.status == GRPC_OK;
+    grpc_client_answer_release(&answer);
+    grpc_client_free(&client);
+    return ok ? fixture : NULL;
+}
+
+static void a_store_that_waits_keeps_nobody_else_waiting(void **state)
+{
+    struct fixture *fixture = *state;
+    enum { SLOW_CALLS = 3 }; /* one thread is left */
+    pthread_t threads[SLOW_CALLS];
+    for (int i = 0; i < SLOW_CALLS; i++) {
+        assert_int_equal(pthread_create(&threads[i], NULL, get_slow, fixture), 0);
+        sem_wait(&fixture->scripted.waiting);
+    }
+    for (int i = 0; i < 20; i++)
+        assert_int_equal(call(fixture, "/Cache/Get",
+                              BYTES("\x0a\x04"
+                                    "fast")),
+                         GRPC_OK);
+    for (int i = 0; i < SLOW_CALLS; i++)
+        sem_post(&fixture->scripted.go_on);
+    for (int i = 0; i < SLOW_CALLS; i++) {
+        void *ok;
+        pthread_join(threads[i], &ok);
+        assert_non_null(ok);
+    }
+}
+
 enum { THREADS = 16, ROUNDS = 50 };
 
 struct parallel {
@@ -507,6 +552,7 @@ int main(void)
         TEST(the_service_can_be_stopped_and_started_again_at_its_port),
         TEST_SCRIPTED(a_stop_lets_calls_in_hand_end),
         TEST_SCRIPTED(a_stop_cancels_what_does_not_end_in_time),
+        TEST_SCRIPTED(a_store_that_waits_keeps_nobody_else_waiting),
         TEST(sixteen_clients_work_in_parallel),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

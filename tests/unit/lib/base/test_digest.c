@@ -14,8 +14,36 @@ static void digests_are_those_of_the_rfc(void **state)
     assert_string_equal(hex, "f96b697d7cb7938d525a2f31aaf161d0");
 }
 
+/* As xxhsum -H3 prints it. */
+static void the_xxh3_is_that_of_the_specification(void **state)
+{
+    (void)state;
+    char hex[XXH3_HEX_LEN + 1];
+    xxh3_hex(NULL, 0, hex);
+    assert_string_equal(hex, "2d06800538d394c2");
+}
+
+static void pieces_have_the_xxh3_of_the_whole(void **state)
+{
+    (void)state;
+    char text[1000], whole[XXH3_HEX_LEN + 1], hex[XXH3_HEX_LEN + 1];
+    for (size_t i = 0; i < sizeof(text); i++)
+        text[i] = (char)(i * 7);
+    xxh3_hex(&(struct iovec){text, sizeof(text)}, 1, whole);
+    const struct iovec pieces[] = {{text, 1}, {text + 1, 0}, {text + 1, 500}, {text + 501, 499}};
+    xxh3_hex(pieces, 4, hex);
+    assert_string_equal(hex, whole);
+    text[999]++;
+    xxh3_hex(pieces, 4, hex);
+    assert_string_not_equal(hex, whole);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(digests_are_those_of_the_rfc)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(digests_are_those_of_the_rfc),
+        cmocka_unit_test(the_xxh3_is_that_of_the_specification),
+        cmocka_unit_test(pieces_have_the_xxh3_of_the_whole),
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,170 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-#include <arpa/inet.h>
-#include <dlfcn.h>
-#include <fcntl.h>
-#include <netdb.h>
-#include <pthread.h>
-#include <setjmp.h>
-#include <spawn.h>
-#include <stdarg.h>
-#include <stdatomic.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-#include <cmocka.h>
-
-#include "lib/base/clock.h"
-#include "lib/base/limits.h"
-#include "lib/net/http_client.h"
-#include "support/origin.h"
-
-/*
- * Names as these tests have them; curl's resolver finds this program's
- * getaddrinfo before the C library's. "1.2.3.4|::1": these addresses.
- */
-static const struct {
-    const char *name;
-    const char *addresses;
-    unsigned delay_ms;
-} names[] = {
-    {"public.test", "127.0.0.1", 0},
-    {"private.test", "127.0.0.2", 0},
-    {"many-private.test", "127.0.0.2|::1|127.0.0.3|169.254.169.254", 0},
-    {"mixed.test", "127.0.0.2|127.0.0.1", 0},
-    {"slow.test", "127.0.0.1", 2000},
-    {"xn--bcher-kva.test", "127.0.0.1", 0},
-};
-static _Atomic int lookups_running;
-
-static int resolve_numeric(const char *address, const char *service, const struct addrinfo *hints,
-                           struct addrinfo **result)
-{
-    static int (*real)(const char *, const char *, const struct addrinfo *, struct addrinfo **);
-    if (!real)
-        *(void **)&real = dlsym(RTLD_NEXT, "getaddrinfo");
-    struct addrinfo numeric = *hints;
-    numeric.ai_flags |= AI_NUMERICHOST;
-    return real(address, service, &numeric, result);
-}
-
-static int resolve_list(const char *list, const char *service, const struct addrinfo *hints,
-                        struct addrinfo **result)
-{
-    struct addrinfo **end = result;
-    while (list) {
-        const char *bar = strchr(list, '|');
-        char address[64];
-        (void)snprintf(address, sizeof(address), "%.*s",
-                       bar ? (int)(bar - list) : (int)strlen(list), list);
-        if (resolve_numeric(address, service, hints, end) == 0)
-            end = &(*end)->ai_next;
-        list = bar ? bar + 1 : NULL;
-    }
-    return 0;
-}
-
-int getaddrinfo(const char *name, const char *service, const struct addrinfo *hints,
-                struct addrinfo **result)
-{
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        if (strcasecmp(name, names[i].name) == 0) {
-            lookups_running++;
-            usleep(names[i].delay_ms * 1000);
-            int failed = resolve_list(names[i].addresses, service, hints, result);
-            lookups_running--;
-            return failed;
-        }
-    }
-    return EAI_NONAME;
-}
-
-struct fixture {
-    struct origin *origin;
-    struct http_client *client;
-    struct address_guard *guard;
-    struct http_fetch fetch;
-    struct buf body;
-    struct err_buf why;
-};
-
-static struct address_guard *new_guard(const char *allow_cidr)
-{
-    struct address_guard *guard = NULL;
-    assert_int_equal(address_guard_new(allow_cidr, "1-65535", &guard, NULL), APP_OK);
-    return guard;
-}
-
-static int set_up(void **state)
-{
-    struct fixture *fixture = calloc(1, sizeof(*fixture));
-    assert_non_null(fixture);
-    fixture->origin = origin_start();
-    fixture->guard = new_guard("127.0.0.1/32");
-    assert_int_equal(http_client_new(&fixture->client), APP_OK);
-    buf_init(&fixture->body, 1000000);
-    fixture->fetch = (struct http_fetch){
-        .guard = fixture->guard, .deadline_ns = deadline_in_ms(20000), .max_bytes = 1000};
-    *state = fixture;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct fixture *fixture = *state;
-    http_client_free(&fixture->client);
-    origin_stop(&fixture->origin);
-    address_guard_free(&fixture->guard);
-    buf_release(&fixture->body);
-    free(fixture);
-    return 0;
-}
-
-static enum app_err fetch_url(struct fixture *fixture, const char *url)
-{
-    fixture->fetch.url = url;
-    fixture->why = (struct err_buf){.text = "junk", .detail = "junk"};
-    return http_client_fetch(fixture->client, &fixture->fetch, &fixture->body, &fixture->why);
-}
-
-/* http://HOST:PORT and the target, with the origin's port. */
-static enum app_err fetch_from(struct fixture *fixture, const char *host, const char *target)
-{
-    char url[500];
-    (void)snprintf(url, sizeof(url), "http://%s:%d%s", host, origin_port(fixture->origin), target);
-    return fetch_url(fixture, url);
-}
-
-static enum app_err fetch(struct fixture *fixture, const char *target)
-{
-    return fetch_from(fixture, "public.test", target);
-}
-
-static void assert_outcome(struct fixture *fixture, enum app_err err, enum app_err expected,
-                           const char *text)
-{
-    if (err != expected || strcmp(fixture->why.text, text) != 0)
-        print_error("%s: %s: %s\n", app_strerror(err), fixture->why.text, fixture->why.detail);
-    assert_int_equal(err, expected);
-    assert_string_equal(fixture->why.text, text);
-    assert_int_equal(fixture->body.len, 0);
-}
+#include "unit/lib/net/fetch_fixture.h"
 
 static void say(struct fixture *fixture, const char *target, const char *response,
                 const struct origin_options *options)
 {
     origin_on(fixture->origin, target, response, strlen(response), options);
-}
-
-static void redirect(struct fixture *fixture, const char *target, const char *status,
-                     const char *location)
-{
-    char header[800];
-    (void)snprintf(header, sizeof(header), "Location: %s\r\n", location);
-    origin_answer(fixture->origin, target, status, header, "moved");
 }
 
 static void a_picture_is_fetched(void **state)
@@ -386,85 +226,6 @@ static void a_redirect_out_of_the_web_is_refused(void **state)
         redirect(fixture, "/a", "302 Found", locations[i][0]);
         assert_outcome(fixture, fetch(fixture, "/a"), APP_FETCH_FAILED, text);
     }
-}
-
-static void a_redirect_to_loopback_is_refused(void **state)
-{
-    struct fixture *fixture = *state;
-    static const char *const locations[] = {
-        "http://127.0.0.2/",
-        "http://private.test/",
-        "http://2130706434/",
-        "http://0x7f.2/",
-        "http://0177.0.0.2/",
-        "http://127.2/",
-        "http://[::1]/",
-        "http://[::ffff:127.0.0.2]/",
-        "http://169.254.169.254/meta",
-        "http://[64:ff9b::7f00:2]/",
-        "//127.0.0.2/",
-        "https://127.0.0.2/",
-    };
-    for (size_t i = 0; i < sizeof(locations) / sizeof(locations[0]); i++) {
-        redirect(fixture, "/a", "302 Found", locations[i]);
-        assert_outcome(fixture, fetch(fixture, "/a"), APP_FORBIDDEN_ADDRESS,
-                       "this address may not be fetched");
-    }
-}
-
-static void an_address_is_forbidden_only_when_the_guard_refused_all_of_a_name(void **state)
-{
-    struct fixture *fixture = *state;
-    origin_answer(fixture->origin, "/", "200 OK", "", "ok");
-    assert_outcome(fixture, fetch_from(fixture, "private.test", "/"), APP_FORBIDDEN_ADDRESS,
-                   "this address may not be fetched");
-    assert_string_equal(fixture->why.detail, "127.0.0.2 is in 127.0.0.0/8 (loopback, RFC 1122)");
-    assert_outcome(fixture, fetch_from(fixture, "many-private.test", "/"), APP_FORBIDDEN_ADDRESS,
-                   "this address may not be fetched");
-    assert_int_equal(fetch_from(fixture, "mixed.test", "/"), APP_OK);
-    assert_string_equal(fixture->body.data, "ok");
-
-    int port = origin_port(fixture->origin);
-    origin_stop(&fixture->origin);
-    char url[100];
-    (void)snprintf(url, sizeof(url), "http://mixed.test:%d/", port);
-    assert_outcome(fixture, fetch_url(fixture, url), APP_ORIGIN_FAILED,
-                   "the picture's server could not be reached");
-}
-
-static void a_kept_connection_is_checked_again(void **state)
-{
-    struct fixture *fixture = *state;
-    origin_answer(fixture->origin, "/", "200 OK", "", "ok");
-    assert_int_equal(fetch_from(fixture, "127.0.0.1", "/"), APP_OK);
-    struct address_guard *stricter = new_guard("");
-    fixture->fetch.guard = stricter;
-    enum app_err err = fetch_from(fixture, "127.0.0.1", "/");
-    address_guard_free(&stricter);
-    assert_outcome(fixture, err, APP_FORBIDDEN_ADDRESS, "this address may not be fetched");
-    assert_int_equal(origin_requests(fixture->origin, "/"), 1);
-}
-
-static void a_connection_to_an_upstream_is_never_used(void **state)
-{
-    struct fixture *fixture = *state;
-    origin_answer(fixture->origin, "/", "200 OK", "", "ok");
-    char url[100];
-    (void)snprintf(url, sizeof(url), "http://public.test:%d/", origin_port(fixture->origin));
-    const struct http_request request = {.method = "GET",
-                                         .url = url,
-                                         .user = "box",
-                                         .password = "secret",
-                                         .deadline_ns = deadline_in_ms(20000),
-                                         .max_answer = 1000};
-    struct http_answer answer = {.status = 0};
-    assert_int_equal(http_client_request(fixture->client, &request, &answer, NULL), APP_OK);
-    buf_release(&answer.body);
-    assert_int_equal(fetch_url(fixture, url), APP_OK);
-    assert_int_equal(origin_connections(fixture->origin), 2);
-    char value[100];
-    origin_last_header(fixture->origin, "/", "Authorization", value, sizeof(value));
-    assert_string_equal(value, "");
 }
 
 static void an_unknown_name_is_told(void **state)
@@ -734,21 +495,6 @@ static void a_fetch_without_interest_in_the_reason_works(void **state)
                      APP_FORBIDDEN_ADDRESS);
 }
 
-static int global_init(void **state)
-{
-    (void)state;
-    return http_client_global_init() ? -1 : 0;
-}
-
-static int global_release(void **state)
-{
-    (void)state;
-    http_client_global_release();
-    return 0;
-}
-
-#define FETCH_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -764,10 +510,6 @@ int main(void)
         FETCH_TEST(a_location_is_relative_to_the_url_that_gave_it),
         FETCH_TEST(the_most_redirects_are_followed_and_one_more_is_not),
         FETCH_TEST(a_redirect_out_of_the_web_is_refused),
-        FETCH_TEST(a_redirect_to_loopback_is_refused),
-        FETCH_TEST(an_address_is_forbidden_only_when_the_guard_refused_all_of_a_name),
-        FETCH_TEST(a_kept_connection_is_checked_again),
-        FETCH_TEST(a_connection_to_an_upstream_is_never_used),
         FETCH_TEST(an_unknown_name_is_told),
         FETCH_TEST(a_url_that_curl_does_not_understand_is_told),
         FETCH_TEST(a_server_that_cannot_be_reached_or_breaks_off_has_failed),

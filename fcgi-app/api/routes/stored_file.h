@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * How a stored file is answered with, by whichever way its bytes go out: its
+ * type, entity tag and headers, conditions and ranges.
+ */
+#ifndef API_ROUTES_STORED_FILE_H
+#define API_ROUTES_STORED_FILE_H
+
+#include "api/app.h"
+#include "lib/base/digest.h"
+
+/* What the bytes say of themselves. */
+struct stored_file {
+    const char *type;            /* sniffed; static */
+    char etag[XXH3_HEX_LEN + 3]; /* strong, with its quotes */
+};
+
+/* Look at all of the bytes. */
+void stored_file_look(struct stored_file *file, const struct iovec *pieces, size_t count);
+
+/*
+ * Add what every answer with the file carries: Cache-Control, ETag, and
+ * Content-Disposition for ?download=1. Errors as response_header.
+ */
+enum app_err stored_file_headers(struct exchange *exchange, const struct stored_file *file)
+    __attribute__((warn_unused_result));
+
+/*
+ * Send the file, after stored_file_headers: 200, or what the request's
+ * conditions and range make of it: 304, 206, 416. Errors as response_send.
+ */
+enum app_err stored_file_send(struct exchange *exchange, const struct stored_file *file,
+                              const struct iovec *pieces, size_t count)
+    __attribute__((warn_unused_result));
+
+#endif

@@ -1,0 +1,419 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Loads one URL of a server on 127.0.0.1 for some seconds and says what it cost:
+ *
+ *     load [options] PORT PATH
+ *       -c N          connections (8), kept alive as long as the server keeps them
+ *       -s SECONDS    (2)
+ *       -r RATE       requests a second; 0, the default: as many as there can be
+ *       -i N          further connections that stay idle
+ *       -p NAME=PID[,PID...]   a group of processes whose CPU time is counted; repeatable
+ *       -m METHOD, -d FILE, -t TYPE   another request: its method, body and content type
+ *
+ * Prints one line of JSON: requests, errors (no answer, or a status of 400 and
+ * above), bytes of bodies, rate, latencies in microseconds, CPU microseconds a
+ * request for each group. With a rate, a request's latency counts from when it
+ * was due and not from when it could be sent, so that a server which stalls is
+ * seen to (what Gil Tene calls coordinated omission).
+ *
+ * wrk is faster at this but takes no rate, and says nothing of CPU time.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <glob.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "lib/base/clock.h"
+
+enum {
+    CONNECTIONS_MAX = 4096,
+    GROUPS_MAX = 8,
+    EVENTS = 64,
+    HEAD_MAX = 16 * 1024,
+    READ_SIZE = 256 * 1024,
+    SAMPLES_MAX = 4 * 1000 * 1000
+};
+
+struct group {
+    const char *name;
+    const char *pids; /* with commas between */
+    int64_t before_ns;
+};
+
+struct options {
+    long connections;
+    long idle;
+    double seconds;
+    double rate;
+    long port;
+    const char *path;
+    const char *method;
+    const char *type;
+    const char *body_file;
+    struct group groups[GROUPS_MAX];
+    size_t group_count;
+};
+
+struct connection {
+    int fd;
+    bool busy;
+    int64_t since_ns;
+    size_t head_len; /* of the answer so far, when its head is not complete */
+    char head[HEAD_MAX + 1];
+    bool in_body;
+    bool closes; /* the server will close it after this answer */
+    int status;
+    long long left; /* of the body */
+};
+
+static struct options options = {
+    .connections = 8, .seconds = 2, .method = "GET", .type = "text/plain"};
+static struct connection *connections;
+static char *request;
+static size_t request_len;
+static int epoll_fd;
+
+static uint32_t *samples_us;
+static size_t sample_count;
+static unsigned long long requests, errors, body_bytes;
+
+static void die(const char *what)
+{
+    fprintf(stderr, "load: %s: %s\n", what, strerror(errno));
+    exit(EXIT_FAILURE);
+}
+
+/* --- CPU time --------------------------------------------------------------------- */
+
+/* Of one process, all its threads, in nanoseconds: the first number of schedstat. */
+static int64_t cpu_of(long pid)
+{
+    char pattern[64];
+    glob_t found;
+    int64_t sum = 0;
+    (void)snprintf(pattern, sizeof(pattern), "/proc/%ld/task/*/schedstat", pid);
+    if (glob(pattern, GLOB_NOSORT, NULL, &found) != 0)
+        return 0;
+    for (size_t i = 0; i < found.gl_pathc; i++) {
+        long long ns = 0;
+        FILE *file = fopen(found.gl_pathv[i], "re");
+        if (file && fscanf(file, "%lld", &ns) == 1)
+            sum += ns;
+        if (file)
+            (void)fclose(file);
+    }
+    globfree(&found);
+    return sum;
+}
+
+static int64_t cpu_of_group(const struct group *group)
+{
+    int64_t sum = 0;
+    for (const char *at = group->pids; *at;) {
+        char *end;
+        long pid = strtol(at, &end, 10);
+        if (end == at)
+            die("-p wants NAME=PID[,PID...]");
+        sum += cpu_of(pid);
+        at = *end ? end + 1 : end;
+    }
+    return sum;
+}
+
+/* --- Connections ------------------------------------------------------------------ */
+
+static int open_connection(void)
+{
+    const struct sockaddr_in address = {.sin_family = AF_INET,
+                                        .sin_port = htons((uint16_t)options.port),
+                                        .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int one = 1;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0 || connect(fd, (const struct sockaddr *)&address, sizeof(address)) != 0)
+        die("cannot connect");
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+    return fd;
+}
+
+static void watch(struct connection *connection)
+{
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = connection};
+    connection->fd = open_connection();
+    if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, connection->fd, &event) != 0)
+        die("epoll_ctl");
+}
+
+static void reopen(struct connection *connection)
+{
+    (void)close(connection->fd);
+    watch(connection);
+}
+
+static bool send_request(struct connection *connection)
+{
+    for (size_t sent = 0; sent < request_len;) {
+        ssize_t part = send(connection->fd, request + sent, request_len - sent, MSG_NOSIGNAL);
+        if (part <= 0)
+            return false;
+        sent += (size_t)part;
+    }
+    return true;
+}
+
+/* One that the server has closed meanwhile is opened again, once. */
+static void begin(struct connection *connection, int64_t since_ns)
+{
+    connection->since_ns = since_ns;
+    connection->head_len = 0;
+    connection->in_body = false;
+    connection->busy = true;
+    if (send_request(connection))
+        return;
+    reopen(connection);
+    if (!send_request(connection))
+        die("cannot send");
+}
+
+static void end(struct connection *connection, bool ok)
+{
+    int64_t us = (clock_now_ns() - connection->since_ns) / 1000;
+    connection->busy = false;
+    requests++;
+    if (!ok || connection->status >= 400)
+        errors++;
+    if (sample_count < SAMPLES_MAX)
+        samples_us[sample_count++] = us > UINT32_MAX ? UINT32_MAX : (uint32_t)us;
+    if (!ok || connection->closes)
+        reopen(connection);
+}
+
+/* --- Answers ---------------------------------------------------------------------- */
+
+/* True once the head is complete; *used says how much of the bytes it took. */
+static bool take_head(struct connection *connection, const char *bytes, size_t len, size_t *used)
+{
+    size_t before = connection->head_len;
+    size_t room = HEAD_MAX - before;
+    size_t part = len < room ? len : room;
+    memcpy(connection->head + before, bytes, part);
+    connection->head_len += part;
+    connection->head[connection->head_len] = '\0';
+    const char *head_end = strstr(connection->head, "\r\n\r\n");
+    if (!head_end) {
+        *used = part;
+        return false;
+    }
+    *used = (size_t)(head_end + 4 - connection->head) - before;
+    connection->head[head_end + 2 - connection->head] = '\0';
+    return true;
+}
+
+static bool read_head(struct connection *connection)
+{
+    const char *length = strcasestr(connection->head, "\r\nContent-Length:");
+    connection->closes = strcasestr(connection->head, "\r\nConnection: close") != NULL;
+    connection->status = (int)strtol(connection->head + strcspn(connection->head, " "), NULL, 10);
+    connection->left = length ? strtoll(length + strlen("\r\nContent-Length:"), NULL, 10) : 0;
+    connection->in_body = true;
+    return connection->status >= 100 && (length || connection->status == 304);
+}
+
+static void take(struct connection *connection, const char *bytes, size_t len)
+{
+    if (!connection->in_body) {
+        size_t used;
+        if (!take_head(connection, bytes, len, &used)) {
+            if (connection->head_len == HEAD_MAX)
+                end(connection, false);
+            return;
+        }
+        if (!read_head(connection)) {
+            end(connection, false);
+            return;
+        }
+        len -= used;
+    }
+    connection->left -= (long long)len;
+    body_bytes += len;
+    if (connection->left <= 0)
+        end(connection, connection->left == 0);
+}
+
+static void receive(struct connection *connection)
+{
+    static char bytes[READ_SIZE];
+    ssize_t len = recv(connection->fd, bytes, sizeof(bytes), MSG_DONTWAIT);
+    if (len > 0 && connection->busy)
+        take(connection, bytes, (size_t)len);
+    else if (len < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    else if (connection->busy)
+        end(connection, false);
+    else
+        reopen(connection);
+}
+
+/* --- The run ---------------------------------------------------------------------- */
+
+/* Send what is due on connections that are free; returns when the next one is. */
+static int64_t send_due(int64_t started_ns, int64_t now_ns, unsigned long long *begun)
+{
+    double interval_ns = options.rate > 0 ? (double)NS_PER_S / options.rate : 0;
+    for (long i = 0; i < options.connections; i++) {
+        struct connection *connection = &connections[i];
+        int64_t due_ns = started_ns + (int64_t)(interval_ns * (double)*begun);
+        if (options.rate > 0 && due_ns > now_ns)
+            return due_ns;
+        if (connection->busy)
+            continue;
+        begin(connection, options.rate > 0 ? due_ns : clock_now_ns());
+        (*begun)++;
+    }
+    return now_ns + NS_PER_S;
+}
+
+static void run(void)
+{
+    int64_t started_ns = clock_now_ns();
+    int64_t until_ns = started_ns + (int64_t)(options.seconds * (double)NS_PER_S);
+    unsigned long long begun = 0;
+    struct epoll_event events[EVENTS];
+    for (;;) {
+        int64_t now_ns = clock_now_ns();
+        if (now_ns >= until_ns)
+            return;
+        int64_t next_ns = deadline_min(send_due(started_ns, now_ns, &begun), until_ns);
+        int64_t wait_ns = next_ns - clock_now_ns();
+        const struct timespec patience = {wait_ns > 0 ? wait_ns / NS_PER_S : 0,
+                                          wait_ns > 0 ? wait_ns % NS_PER_S : 0};
+        int count = epoll_pwait2(epoll_fd, events, EVENTS, &patience, NULL);
+        for (int i = 0; i < count; i++)
+            receive(events[i].data.ptr);
+    }
+}
+
+static int by_size(const void *a, const void *b)
+{
+    uint32_t left = *(const uint32_t *)a, right = *(const uint32_t *)b;
+    return (left > right) - (left < right);
+}
+
+static uint32_t percentile(double share)
+{
+    return sample_count ? samples_us[(size_t)(share * (double)(sample_count - 1))] : 0;
+}
+
+static void report(double seconds)
+{
+    qsort(samples_us, sample_count, sizeof(*samples_us), by_size);
+    printf("{\"requests\":%llu,\"errors\":%llu,\"bytes\":%llu,\"rate\":%.1f,"
+           "\"p50_us\":%u,\"p90_us\":%u,\"p99_us\":%u,\"max_us\":%u",
+           requests, errors, body_bytes, (double)requests / seconds, percentile(0.5),
+           percentile(0.9), percentile(0.99), percentile(1));
+    for (size_t i = 0; i < options.group_count; i++) {
+        const struct group *group = &options.groups[i];
+        double us = (double)(cpu_of_group(group) - group->before_ns) / 1000;
+        printf(",\"%s_us\":%.2f", group->name, requests ? us / (double)requests : 0);
+    }
+    printf("}\n");
+}
+
+/* --- Arguments -------------------------------------------------------------------- */
+
+static void make_request(void)
+{
+    char *body = NULL;
+    size_t body_len = 0;
+    FILE *made = open_memstream(&request, &request_len);
+    if (options.body_file) {
+        FILE *file = fopen(options.body_file, "re");
+        FILE *copy = open_memstream(&body, &body_len);
+        int byte;
+        if (!file || !copy)
+            die(options.body_file);
+        while ((byte = fgetc(file)) != EOF)
+            fputc(byte, copy);
+        (void)fclose(file);
+        (void)fclose(copy);
+    }
+    if (!made)
+        die("no memory");
+    fprintf(made, "%s %s HTTP/1.1\r\nHost: 127.0.0.1\r\n", options.method, options.path);
+    if (body)
+        fprintf(made, "Content-Type: %s\r\nContent-Length: %zu\r\n", options.type, body_len);
+    fprintf(made, "\r\n");
+    if (body)
+        fwrite(body, 1, body_len, made);
+    (void)fclose(made);
+    free(body);
+}
+
+static void add_group(char *argument)
+{
+    char *equals = strchr(argument, '=');
+    if (!equals || options.group_count == GROUPS_MAX) {
+        errno = EINVAL;
+        die("-p wants NAME=PID[,PID...], at most 8 times");
+    }
+    *equals = '\0';
+    options.groups[options.group_count++] = (struct group){.name = argument, .pids = equals + 1};
+}
+
+static void read_arguments(int argc, char **argv)
+{
+    int option;
+    while ((option = getopt(argc, argv, "c:s:r:i:p:m:d:t:")) != -1) {
+        if (option == 'c')
+            options.connections = strtol(optarg, NULL, 10);
+        else if (option == 's')
+            options.seconds = strtod(optarg, NULL);
+        else if (option == 'r')
+            options.rate = strtod(optarg, NULL);
+        else if (option == 'i')
+            options.idle = strtol(optarg, NULL, 10);
+        else if (option == 'p')
+            add_group(optarg);
+        else if (option == 'm')
+            options.method = optarg;
+        else if (option == 'd')
+            options.body_file = optarg;
+        else if (option == 't')
+            options.type = optarg;
+        else
+            exit(2);
+    }
+    errno = EINVAL;
+    if (argc - optind != 2 || options.connections < 1 || options.connections > CONNECTIONS_MAX)
+        die("usage: load [-c N] [-s S] [-r RATE] [-i N] [-p NAME=PID,...] PORT PATH");
+    options.port = strtol(argv[optind], NULL, 10);
+    options.path = argv[optind + 1];
+}
+
+int main(int argc, char **argv)
+{
+    read_arguments(argc, argv);
+    make_request();
+    connections = calloc((size_t)options.connections, sizeof(*connections));
+    samples_us = malloc(SAMPLES_MAX * sizeof(*samples_us));
+    epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    if (!connections || !samples_us || epoll_fd < 0)
+        die("no memory");
+    for (long i = 0; i < options.connections; i++)
+        watch(&connections[i]);
+    for (long i = 0; i < options.idle; i++)
+        (void)open_connection(); /* closed by the process's end */
+    for (size_t i = 0; i < options.group_count; i++)
+        options.groups[i].before_ns = cpu_of_group(&options.groups[i]);
+    int64_t started_ns = clock_now_ns();
+    run();
+    report((double)(clock_now_ns() - started_ns) / (double)NS_PER_S);
+    return EXIT_SUCCESS;
+}
