@@ -28,12 +28,20 @@ static void watch_cpu(void *context)
         auto_profile_look(&app->auto_profile, clock_now_ns());
 }
 
+/* An operator may have asked for more of a log, or for less. */
+static void follow_log_level(void *context)
+{
+    struct app *app = context;
+    log_level_follow(&app->log_level, chores_for_pool(app));
+}
+
 enum app_err chores_start(struct app *app)
 {
     const struct chore table[] = {
         {.run = keep_metrics, .context = app, .every_ms = 1000},
         {.run = keep_history, .context = app, .every_ms = 1000},
         {.run = watch_cpu, .context = app, .every_ms = 2000},
+        {.run = follow_log_level, .context = app, .every_ms = 500},
     };
     app->leader = LEADER_NONE;
     app->auto_profile = (struct auto_profile){

@@ -71,6 +71,12 @@ void scene_emojify(const struct scene *scene, const char *url, char key[33]);
 /* Poll the status of a GET until it is as wanted, for so long at most. */
 void scene_wait_status(const struct scene *scene, const char *path, int status, int timeout_ms);
 
+/*
+ * Wait until a face detection service that was started again answers: how long that takes
+ * is a matter of the machine, how soon it is used after that is one of the application.
+ */
+void scene_wait_facebox(const struct scene *scene);
+
 /* The log of api, cache, facebox or web so far; the caller releases it. */
 void scene_log(const struct scene *scene, const char *name, struct buf *text);
 
