@@ -329,7 +329,8 @@ static unsigned profile_under_load(const struct scene *scene)
         assert_header(&reply, "X-Profile-Processes", "4/4");
         pprof_read(&reply, &file);
         assert_true(file.samples > 0);
-        assert_int_equal(file.pid_count, PPROF_SIBLINGS);
+        /* One that had few of the requests may have no sample in so short a time. */
+        assert_in_range(file.pid_count, PPROF_SIBLINGS - 1, PPROF_SIBLINGS);
         pprof_release(&file);
         http_reply_release(&reply);
     }
