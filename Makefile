@@ -24,10 +24,17 @@ DEPS := gcc g++ libc6-dev pkg-config \
 	libcurl4-openssl-dev libssl-dev libjansson-dev libcjose-dev libvips-dev libmicrohttpd-dev libhiredis-dev \
 	libdlib-dev libblas-dev liblapack-dev libgoogle-perftools-dev libdw-dev zlib1g-dev libxxhash-dev \
 	fonts-noto-color-emoji lighttpd curl
+# What `make up WEB=...` needs besides. Only Apache's program, not the service that the
+# package apache2 starts.
+DEPS_apache-fcgid := apache2-bin libapache2-mod-fcgid libapache2-mod-xsendfile
+DEPS_apache-proxy := apache2-bin libapache2-mod-xsendfile
 # What only the tests need, and what only `make check` needs.
 # The three after cmocka are clients that read our profiles; tests without them say that they
 # were skipped; prometheus has promtool. wrk is for the experiment.
-DEPS_TEST  := libcmocka-dev golang-go protobuf-compiler google-perftools prometheus redis-server wrk
+DEPS_TEST  := libcmocka-dev golang-go protobuf-compiler google-perftools prometheus redis-server wrk \
+	$(DEPS_apache-fcgid)
+# A browser and what drives it; an npm that is there already is as good as Debian's.
+DEPS_BROWSER = chromium $(if $(shell command -v npm),,nodejs npm)
 DEPS_CHECK := clang-format-14 clang-tidy-14
 # And what only `make fuzz` needs: gcc has no libFuzzer.
 DEPS_FUZZ  := clang-14 libclang-rt-14-dev
@@ -112,15 +119,26 @@ INTEGRATION_TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/inte
 # tests/fuzz/fuzz_x.c with the seeds tests/fuzz/corpus/x: `make fuzz` gives them to
 # libFuzzer, `make test` runs the seeds only (tests/fuzz/replay_main.c).
 FUZZ_TARGETS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/fuzz/fuzz_*.c))
+# The integration tests run through each of these, but for those that ask the services
+# behind the web server themselves. Sanitizers see the same code behind each.
+WEB_SERVERS := lighttpd
+ifeq ($(VARIANT),release)
+WEB_SERVERS += apache-fcgid apache-proxy
+endif
+WEB_TESTS := $(filter-out %/test_emojify_cache,$(INTEGRATION_TESTS))
 SUPPORT_OBJECTS := $(call objects,$(wildcard tests/support/*.c))
+
+NODE_MODULES := tests/browser/node_modules/.package-lock.json
+# A sanitizer would find nothing in them that the integration tests do not reach.
+BROWSER_TESTS := $(if $(filter release,$(VARIANT)),tests/browser/run.sh)
 
 # Photographs from Debian packages, which are unpacked and not installed.
 PICTURES := $(addprefix build/pictures/,grace_hopper.jpg astronaut.png camera.png coffee.png)
 
 # --- Targets for people ----------------------------------------------------------
 
-.PHONY: bench bench-programs experiment all help docs deps deps-test deps-fuzz deps-check fuzz run-fuzz \
-	test-long run-long run up down pictures test unit run-tests asan \
+.PHONY: bench bench-programs experiment all help docs deps deps-web deps-test deps-fuzz deps-check fuzz \
+	run-fuzz test-long run-long run up down pictures test unit run-tests asan screenshots \
 	format check check-format check-headers check-tidy check-lint clean
 
 all: $(BINARIES) $(ARTWORK) ## build the three programs into build/release/
@@ -134,6 +152,11 @@ deps: ## install what building and running needs (Debian packages)
 
 deps-test: ## install what only the tests need
 	$(call install,$(DEPS_TEST))
+	$(call install,$(DEPS_BROWSER)) || echo "no browser: its tests will be skipped"
+	@$(MAKE) -s $(NODE_MODULES) || echo "no packages from npm: the browser tests will be skipped"
+
+deps-web:
+	$(call install,$(DEPS_$(WEB)))
 
 deps-fuzz: ## install what only make fuzz needs
 	$(call install,$(DEPS_FUZZ))
@@ -141,18 +164,18 @@ deps-fuzz: ## install what only make fuzz needs
 deps-check: ## install what only make check needs
 	$(call install,$(DEPS_CHECK))
 
-run: deps ## start the whole stack, emojify a photograph, stay until Ctrl-C (PORT=8080)
-	@$(MAKE) all pictures
+run: deps deps-web ## start the whole stack, emojify a photograph, stay until Ctrl-C (PORT=8080 WEB=lighttpd)
+	@$(MAKE) all
 	@BUILD=$(BUILD) exec httpd-conf/stack.sh run
 
-up: deps ## the same stack in the background (PORT=8080 API_PROCESSES=1)
+up: deps deps-web ## the same in the background (PORT=8080 API_PROCESSES=1 WEB=lighttpd|apache-fcgid|apache-proxy)
 	@$(MAKE) all
 	@BUILD=$(BUILD) exec httpd-conf/stack.sh up
 
 down: ## stop it (PORT=8080)
 	@exec httpd-conf/stack.sh down
 
-pictures: $(PICTURES) ## get the photographs of make run and the tests
+pictures: $(PICTURES) ## get the photographs of the tests
 	@:
 
 # Programs of tests/bench/, which the scripts there run.
@@ -178,7 +201,7 @@ docs: all ## write docs/configuration.md from the programs' tables
 		cp $(BUILD)/configuration.md docs/configuration.md
 
 clean: ## remove build/
-	rm -rf build
+	rm -rf build tests/browser/node_modules
 
 # --- Rules -----------------------------------------------------------------------
 
@@ -229,6 +252,10 @@ $(PICTURES) &:
 	$(call say,GET,$(@D))
 	$(Q)tests/pictures.sh $(@D)
 
+$(NODE_MODULES): tests/browser/package-lock.json
+	$(call say,NPM,$(@D))
+	$(Q)npm ci --prefix $(<D) --ignore-scripts --no-audit --no-fund --fetch-retries=1 --loglevel=error >/dev/null
+
 # The emoji are rendered from the font of Debian's fonts-noto-color-emoji.
 $(BUILD)/artwork-render: $(BUILD)/fcgi-app/api/image/artwork_render_main.o $(BUILD)/api.a $(BUILD)/lib.a
 	$(call say,LINK,$@)
@@ -266,11 +293,17 @@ $(FUZZ_TARGETS): %: %.o $(fuzz_driver) $(PROGRAMS:%=$(BUILD)/%.a) $(BUILD)/lib.a
 unit: $(UNIT_TESTS) $(FUZZ_TARGETS) $(ARTWORK) ## build and run the unit tests only
 	@BUILD=$(BUILD) tests/run.sh $(UNIT_TESTS) $(FUZZ_TARGETS)
 
-test: deps deps-test ## build and run the unit and integration tests
+test: deps deps-test ## build and run the unit, integration and browser tests
 	@$(MAKE) run-tests
 
 run-tests: all pictures $(UNIT_TESTS) $(FUZZ_TARGETS) $(INTEGRATION_TESTS)
-	@BUILD=$(BUILD) tests/run.sh $(UNIT_TESTS) $(FUZZ_TARGETS) $(INTEGRATION_TESTS)
+	@BUILD=$(BUILD) tests/run.sh $(UNIT_TESTS) $(FUZZ_TARGETS) \
+		$(filter-out $(WEB_TESTS),$(INTEGRATION_TESTS)) $(foreach web,$(WEB_SERVERS),WEB=$(web) $(WEB_TESTS)) \
+		WEB=lighttpd $(BROWSER_TESTS)
+
+screenshots: deps deps-test ## make the README's pictures of the page (docs/images/page-*)
+	@$(MAKE) all
+	@BUILD=$(BUILD) node tests/browser/screenshots.mjs
 
 # Those that do more, or for longer, when EMOJIFY_LONG_TESTS is set.
 LONG_TESTS = $(patsubst tests/%.c,$(BUILD)/tests/%,$(shell grep -l EMOJIFY_LONG_TESTS -r tests --include='test_*.c'))

@@ -554,9 +554,9 @@ static void profile_without_file_space(void)
     struct burner burner;
     burner_start(&burner, burn);
     struct rlimit none = {0, 0};
-    struct profile *first = collect(sampler, 0.3);
+    struct profile *first = collect(sampler, 1);
     setrlimit(RLIMIT_FSIZE, &none); /* while the library runs */
-    struct profile *second = collect(sampler, 0.3);
+    struct profile *second = collect(sampler, 1);
     burner_stop(&burner);
     bool fine = profile_total(first, 0) > 0 && profile_total(second, 0) > 0;
     profile_free(&first);
