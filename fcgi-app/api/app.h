@@ -12,6 +12,7 @@
 
 #include "api/auth/admin_guard.h"
 #include "api/auth/authn.h"
+#include "api/auto_profile.h"
 #include "api/breakers.h"
 #include "api/clients/cache_client.h"
 #include "api/clients/face_client.h"
@@ -62,6 +63,7 @@ struct app {
     struct log_level_control log_level; /* so has this */
     struct coalescer *gets;             /* of the cache, by id */
     struct ticker *chores;              /* see api/chores.h */
+    struct auto_profile auto_profile;   /* the chores' own */
     struct leader leader;               /* the chores' own */
     atomic_bool stopping;               /* SIGTERM was taken: /health/ready says so */
 };
