@@ -181,9 +181,17 @@ static void delete_takes_a_picture_down_for_good(void **state)
     ask(scene, "GET", path, NULL, &reply);
     assert_error(&reply, 404, NULL);
     http_reply_release(&reply);
+    unsigned fetched = origin_requests(scene->origin, "/pictures/astronaut.png");
     scene_post(scene, picture, NULL, &reply);
     assert_error(&reply, 410, "this picture was taken down\n");
     http_reply_release(&reply);
+    scene_ask(scene,
+              &(struct http_call){
+                  .url = "/api/emojify/", .body = picture, .body_len = strlen(picture)},
+              &reply);
+    assert_error(&reply, 410, "this picture was taken down\n");
+    http_reply_release(&reply);
+    assert_int_equal(origin_requests(scene->origin, "/pictures/astronaut.png"), fetched);
     ask(scene, "DELETE", path, AUTHORIZED, &reply); /* may be said again */
     assert_int_equal(reply.status, 204);
     http_reply_release(&reply);

@@ -53,7 +53,7 @@ struct cache_client {
     grpc_completion_queue *watch_queue;
     pthread_t watcher;
     struct watch watches[CHANNELS];
-    unsigned calls_seen; /* watcher's */
+    unsigned calls_seen;                                               /* watcher's */
     enum { REACHABLE_UNKNOWN, REACHABLE_YES, REACHABLE_NO } reachable; /* watcher's, for the log */
 
     /* Guards `stopping`; held while the watcher touches a channel, so none goes away under it. */
