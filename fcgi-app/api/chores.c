@@ -13,10 +13,18 @@ static void keep_metrics(void *context)
     metrics_tick(app->telemetry.metrics, clock_now_ns());
 }
 
+/* An operator may have asked for more of a log, or for less. */
+static void follow_log_level(void *context)
+{
+    struct app *app = context;
+    log_level_follow(&app->log_level, chores_for_pool(app));
+}
+
 enum app_err chores_start(struct app *app)
 {
     const struct chore table[] = {
         {.run = keep_metrics, .context = app, .every_ms = 1000},
+        {.run = follow_log_level, .context = app, .every_ms = 500},
     };
     app->leader = LEADER_NONE;
     return ticker_new(table, sizeof(table) / sizeof(table[0]), &app->chores);

@@ -10,6 +10,7 @@
 #ifndef API_TELEMETRY_H
 #define API_TELEMETRY_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "api/config.h"
@@ -31,6 +32,9 @@ enum upstream_call {
     UPSTREAM_PAYMENT,
     UPSTREAM_CALL__MAX
 };
+
+/* The upstreams that have a breaker. */
+enum telemetry_breaker { BREAKER_CACHE, BREAKER_FACEBOX, BREAKER_PAYMENT, BREAKER__MAX };
 
 /* Routes and kinds of injected faults, see api/faults.h. */
 enum fault_route { FAULT_ROUTE_CACHE, FAULT_ROUTE_EMOJIFY, FAULT_ROUTE__MAX };
@@ -70,6 +74,9 @@ void telemetry_request_end(struct telemetry *telemetry, const struct telemetry_r
 /* An upstream has answered, or not, to what was asked at `started_ns`. */
 void telemetry_upstream(struct telemetry *telemetry, enum upstream_call call, int64_t started_ns,
                         enum app_err err);
+
+/* A breaker of this process has opened, or closed. */
+void telemetry_breaker(struct telemetry *telemetry, enum telemetry_breaker breaker, bool open);
 
 /* A picture was drawn on, encoded or not. */
 void telemetry_drawn(struct telemetry *telemetry, int64_t started_ns, enum app_err err);

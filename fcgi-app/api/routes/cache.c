@@ -60,10 +60,27 @@ static struct cache_call make_call(const struct exchange *exchange, int64_t time
 {
     return (struct cache_call){
         .deadline_ns = deadline_min(exchange->deadline_ns, deadline_in_ms(timeout_ms)),
+        .timeout_ms = timeout_ms,
         .request_id = exchange->request->id,
         .headers = headers,
         .header_count = trace_headers(&exchange->request->trace, headers),
     };
+}
+
+/* As coalesce_join; who waits for another's call takes a place like who waits for a call. */
+static enum app_err join(struct exchange *exchange, int64_t deadline_ns,
+                         struct coalesce_member *member)
+{
+    struct app *app = exchange->app;
+    bool at_length = cache_wait_begin(app->cache);
+    if (!at_length)
+        deadline_ns = deadline_min(deadline_ns, deadline_in_ms(WAIT_BUDGET_SHORT_MS));
+    enum app_err err = coalesce_join(app->gets, exchange->parameter, deadline_ns, member);
+    if (at_length)
+        cache_wait_end(app->cache);
+    else if (err == APP_UPSTREAM_TIMEOUT)
+        err = err_set(&exchange->why, APP_UNAVAILABLE, "the cache is busy, try again later");
+    return err;
 }
 
 enum app_err route_cache(struct exchange *exchange)
@@ -81,7 +98,7 @@ enum app_err route_cache(struct exchange *exchange)
         return err;
 
     struct cache_call call = make_call(exchange, exchange->app->config.cache_timeout_ms, headers);
-    err = coalesce_join(exchange->app->gets, exchange->parameter, call.deadline_ns, &member);
+    err = join(exchange, call.deadline_ns, &member);
     if (err)
         return pipeline_upstream_error(&exchange->why, err, "the cache");
     if (member.leads)
