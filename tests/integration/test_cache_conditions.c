@@ -240,7 +240,10 @@ static void delete_takes_a_picture_down_for_good(void **state)
         scene,
         &(struct http_call){.url = "/api/emojify/", .body = picture, .body_len = strlen(picture)},
         &reply);
-    assert_error(&reply, 410, "this picture was taken down\n");
+    if (stack_web() == STACK_APACHE_FCGID) /* where there are no jobs */
+        assert_int_equal(reply.status, 501);
+    else
+        assert_error(&reply, 410, "this picture was taken down\n");
     http_reply_release(&reply);
     assert_int_equal(origin_requests(scene->origin, "/pictures/astronaut.png"), fetched);
     ask(scene, "DELETE", path, AUTHORIZED, &reply); /* may be said again */
