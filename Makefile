@@ -33,6 +33,8 @@ DEPS_apache-proxy := apache2-bin libapache2-mod-xsendfile
 # were skipped; prometheus has promtool. wrk is for the experiment.
 DEPS_TEST  := libcmocka-dev golang-go protobuf-compiler google-perftools prometheus redis-server wrk \
 	$(DEPS_apache-fcgid)
+# A browser and what drives it; an npm that is there already is as good as Debian's.
+DEPS_BROWSER = chromium $(if $(shell command -v npm),,nodejs npm)
 DEPS_CHECK := clang-format-14 clang-tidy-14
 
 # $(call install,packages): installs those that are missing, silent when none is.
@@ -114,13 +116,17 @@ endif
 WEB_TESTS := $(filter-out %/test_emojify_cache,$(INTEGRATION_TESTS))
 SUPPORT_OBJECTS := $(call objects,$(wildcard tests/support/*.c))
 
+NODE_MODULES := tests/browser/node_modules/.package-lock.json
+# A sanitizer would find nothing in them that the integration tests do not reach.
+BROWSER_TESTS := $(if $(filter release,$(VARIANT)),tests/browser/run.sh)
+
 # Photographs from Debian packages, which are unpacked and not installed.
 PICTURES := $(addprefix build/pictures/,grace_hopper.jpg astronaut.png camera.png coffee.png)
 
 # --- Targets for people ----------------------------------------------------------
 
 .PHONY: bench bench-programs experiment all help docs deps deps-web deps-test deps-check run up down pictures test unit \
-	run-tests asan \
+	run-tests asan screenshots \
 	format check check-format check-headers check-tidy check-lint clean
 
 all: $(BINARIES) $(ARTWORK) ## build the three programs into build/release/
@@ -134,6 +140,8 @@ deps: ## install what building and running needs (Debian packages)
 
 deps-test: ## install what only the tests need
 	$(call install,$(DEPS_TEST))
+	$(call install,$(DEPS_BROWSER)) || echo "no browser: its tests will be skipped"
+	@$(MAKE) -s $(NODE_MODULES) || echo "no packages from npm: the browser tests will be skipped"
 
 deps-web:
 	$(call install,$(DEPS_$(WEB)))
@@ -142,7 +150,7 @@ deps-check: ## install what only make check needs
 	$(call install,$(DEPS_CHECK))
 
 run: deps deps-web ## start the whole stack, emojify a photograph, stay until Ctrl-C (PORT=8080 WEB=lighttpd)
-	@$(MAKE) all pictures
+	@$(MAKE) all
 	@BUILD=$(BUILD) exec httpd-conf/stack.sh run
 
 up: deps deps-web ## the same in the background (PORT=8080 API_PROCESSES=1 WEB=lighttpd|apache-fcgid|apache-proxy)
@@ -152,7 +160,7 @@ up: deps deps-web ## the same in the background (PORT=8080 API_PROCESSES=1 WEB=l
 down: ## stop it (PORT=8080)
 	@exec httpd-conf/stack.sh down
 
-pictures: $(PICTURES) ## get the photographs of make run and the tests
+pictures: $(PICTURES) ## get the photographs of the tests
 	@:
 
 # Programs of tests/bench/, which the scripts there run.
@@ -176,7 +184,7 @@ docs: all ## write docs/configuration.md from the programs' tables
 		cp $(BUILD)/configuration.md docs/configuration.md
 
 clean: ## remove build/
-	rm -rf build
+	rm -rf build tests/browser/node_modules
 
 # --- Rules -----------------------------------------------------------------------
 
@@ -227,6 +235,10 @@ $(PICTURES) &:
 	$(call say,GET,$(@D))
 	$(Q)tests/pictures.sh $(@D)
 
+$(NODE_MODULES): tests/browser/package-lock.json
+	$(call say,NPM,$(@D))
+	$(Q)npm ci --prefix $(<D) --ignore-scripts --no-audit --no-fund --fetch-retries=1 --loglevel=error >/dev/null
+
 # The emoji are rendered from the font of Debian's fonts-noto-color-emoji.
 $(BUILD)/artwork-render: $(BUILD)/fcgi-app/api/image/artwork_render_main.o $(BUILD)/api.a $(BUILD)/lib.a
 	$(call say,LINK,$@)
@@ -257,12 +269,17 @@ $(INTEGRATION_TESTS): %: %.o $(BUILD)/support.a $(BUILD)/lib.a $(BUILD)/proto.a
 unit: $(UNIT_TESTS) $(ARTWORK) ## build and run the unit tests only
 	@BUILD=$(BUILD) tests/run.sh $(UNIT_TESTS)
 
-test: deps deps-test ## build and run the unit and integration tests
+test: deps deps-test ## build and run the unit, integration and browser tests
 	@$(MAKE) run-tests
 
 run-tests: all pictures $(UNIT_TESTS) $(INTEGRATION_TESTS)
 	@BUILD=$(BUILD) tests/run.sh $(UNIT_TESTS) \
-		$(filter-out $(WEB_TESTS),$(INTEGRATION_TESTS)) $(foreach web,$(WEB_SERVERS),WEB=$(web) $(WEB_TESTS))
+		$(filter-out $(WEB_TESTS),$(INTEGRATION_TESTS)) $(foreach web,$(WEB_SERVERS),WEB=$(web) $(WEB_TESTS)) \
+		WEB=lighttpd $(BROWSER_TESTS)
+
+screenshots: deps deps-test ## make the README's pictures of the page (docs/images/page-*)
+	@$(MAKE) all
+	@BUILD=$(BUILD) node tests/browser/screenshots.mjs
 
 asan: ## make test under AddressSanitizer and UBSan, leaks included
 	@$(MAKE) VARIANT=asan test

@@ -44,7 +44,6 @@ WEB=${WEB:-lighttpd}
 BUILD=${BUILD:-build/release}
 START_SECONDS=${START_SECONDS:-20}
 base=http://127.0.0.1:$PORT
-samples=
 
 say() {
     echo "stack: $*"
@@ -220,8 +219,6 @@ emojify_a_photograph() {
 }
 
 run() {
-    samples=$root/build/pictures
-    [ -r "$samples/grace_hopper.jpg" ] || die "$samples/grace_hopper.jpg is missing: make pictures"
     export FETCH_ALLOW_CIDR="${FETCH_ALLOW_CIDR:-127.0.0.1/32}"
     export FETCH_ALLOW_PORTS="${FETCH_ALLOW_PORTS:-$PORT}"
     up

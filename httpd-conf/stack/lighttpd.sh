@@ -20,7 +20,7 @@ ${user:+server.groupname = \"$user\"}
 server.document-root = "$(pages_directory)"
 server.errorlog = "/dev/fd/8"
 server.upload-dirs = ( "$memory/uploads" )
-server.modules = ( "mod_indexfile", "mod_alias", "mod_accesslog" )
+server.modules = ( "mod_indexfile", "mod_accesslog" )
 server.feature-flags = ( "server.graceful-shutdown-timeout" => 5 )
 server.http-parseopts = (
     "url-normalize-unreserved" => "enable",
@@ -31,12 +31,13 @@ server.http-parseopts = (
 )
 index-file.names = ( "index.html" )
 accesslog.filename = "/dev/fd/7"
-${samples:+alias.url = ( \"/samples/\" => \"$(reachable "$samples")/\" )}
 var.emojify_api = "$(api_program)"
 var.emojify_processes = $API_PROCESSES
 var.emojify_socket = "$sockets/api.sock"
 var.emojify_tier = "$LOCAL_CACHE_DIR/"
+var.emojify_connect = "'self'"
 include "$1/mimetypes.conf"
+include "$1/htdocs.conf"
 include "$1/emojify.conf"
 END
 }

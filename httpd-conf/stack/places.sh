@@ -89,11 +89,6 @@ api_program() {
     fi
 }
 
-# The page's files, which a checkout may be without.
 pages_directory() {
-    if [ -d "$root/httpd-conf/htdocs" ]; then
-        reachable "$root/httpd-conf/htdocs"
-    else
-        mkdir -p "$stage/empty" && chmod 755 "$stage/empty" && echo "$stage/empty"
-    fi
+    reachable "$root/httpd-conf/htdocs"
 }

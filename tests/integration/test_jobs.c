@@ -173,7 +173,9 @@ static void a_job_goes_on_behind_its_answer_until_it_is_finished(void **state)
     object = await_job(scene, id, "FINISHED");
     assert_string_equal(text_of(object, "key"), id);
     assert_true(json_is_null(json_object_get(object, "error")));
-    assert_int_equal(json_object_size(object), 7);
+    assert_true(json_is_null(json_object_get(object, "code")));
+    assert_int_equal(number_of(object, "faces"), 1);
+    assert_int_equal(json_object_size(object), 9);
     json_decref(object);
 
     (void)snprintf(path, sizeof(path), "/api/cache/%s", id);
@@ -222,8 +224,10 @@ static void a_job_that_fails_says_why_and_may_be_tried_again(void **state)
     json_t *object = await_job(scene, id.text, "FAILED");
     assert_string_equal(text_of(object, "error"),
                         "the picture could not be fetched: the server answered 404");
+    assert_string_equal(text_of(object, "code"), "fetch-failed");
     assert_string_equal(text_of(object, "step"), "fetch");
     assert_true(json_is_null(json_object_get(object, "key")));
+    assert_true(json_is_null(json_object_get(object, "faces")));
     json_decref(object);
     scene_serve_slowly(scene, "/later.png", "camera.png", 0);
     assert_string_equal(begin_job(scene, url.text).text, id.text);
