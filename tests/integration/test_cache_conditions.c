@@ -121,7 +121,7 @@ static void a_part_is_sent_as_a_part(void **state)
         else
             assert_null(http_reply_header(&reply, "Content-Range"));
         assert_int_equal(reply.body.len, cases[i].len);
-        assert_memory_equal(reply.body.data, JPEG + cases[i].first, cases[i].len);
+        assert_memory_equal(reply.body.data, &JPEG[cases[i].first], cases[i].len);
         http_reply_release(&reply);
     }
 }
