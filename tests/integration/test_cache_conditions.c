@@ -20,6 +20,13 @@ static int start(void **state)
                        (const char *const[]){"PROFILE_TOKEN=" TOKEN, "METRICS_AUTH=token", NULL});
 }
 
+/* With every answer the application's own. */
+static int start_without_tier(void **state)
+{
+    return scene_start(state, (const char *const[]){"PROFILE_TOKEN=" TOKEN, "METRICS_AUTH=token",
+                                                    "LOCAL_CACHE_DIR=", "DIRECT=off", NULL});
+}
+
 static int start_without_token(void **state)
 {
     return scene_start(state, NULL);
@@ -326,5 +333,6 @@ int main(void)
         cmocka_unit_test(without_a_token_there_is_no_delete),
     };
     int failed = cmocka_run_group_tests(tests, start, scene_stop);
+    failed += cmocka_run_group_tests(tests, start_without_tier, scene_stop);
     return failed + cmocka_run_group_tests(tests_without_token, start_without_token, scene_stop);
 }
