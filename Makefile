@@ -24,10 +24,15 @@ DEPS := gcc g++ libc6-dev pkg-config \
 	libcurl4-openssl-dev libssl-dev libjansson-dev libcjose-dev libvips-dev libmicrohttpd-dev libhiredis-dev \
 	libdlib-dev libblas-dev liblapack-dev libgoogle-perftools-dev libdw-dev zlib1g-dev libxxhash-dev \
 	fonts-noto-color-emoji lighttpd curl
+# What `make up WEB=...` needs besides. Only Apache's program, not the service that the
+# package apache2 starts.
+DEPS_apache-fcgid := apache2-bin libapache2-mod-fcgid libapache2-mod-xsendfile
+DEPS_apache-proxy := apache2-bin libapache2-mod-xsendfile
 # What only the tests need, and what only `make check` needs.
 # The three after cmocka are clients that read our profiles; tests without them say that they
 # were skipped; prometheus has promtool. wrk is for the experiment.
-DEPS_TEST  := libcmocka-dev golang-go protobuf-compiler google-perftools prometheus redis-server wrk
+DEPS_TEST  := libcmocka-dev golang-go protobuf-compiler google-perftools prometheus redis-server wrk \
+	$(DEPS_apache-fcgid)
 DEPS_CHECK := clang-format-14 clang-tidy-14
 
 # $(call install,packages): installs those that are missing, silent when none is.
@@ -100,6 +105,13 @@ ARTWORK  := $(BUILD)/emoji.artwork
 
 UNIT_TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(shell find tests/unit -name 'test_*.c' 2>/dev/null))
 INTEGRATION_TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/integration/test_*.c))
+# The integration tests run through each of these, but for those that ask the services
+# behind the web server themselves. Sanitizers see the same code behind each.
+WEB_SERVERS := lighttpd
+ifeq ($(VARIANT),release)
+WEB_SERVERS += apache-fcgid apache-proxy
+endif
+WEB_TESTS := $(filter-out %/test_emojify_cache,$(INTEGRATION_TESTS))
 SUPPORT_OBJECTS := $(call objects,$(wildcard tests/support/*.c))
 
 # Photographs from Debian packages, which are unpacked and not installed.
@@ -107,7 +119,7 @@ PICTURES := $(addprefix build/pictures/,grace_hopper.jpg astronaut.png camera.pn
 
 # --- Targets for people ----------------------------------------------------------
 
-.PHONY: bench bench-programs experiment all help deps deps-test deps-check run up down pictures test unit run-tests asan \
+.PHONY: bench bench-programs experiment all help deps deps-web deps-test deps-check run up down pictures test unit run-tests asan \
 	format check check-format check-headers check-tidy check-lint clean
 
 all: $(BINARIES) $(ARTWORK) ## build the three programs into build/release/
@@ -122,14 +134,17 @@ deps: ## install what building and running needs (Debian packages)
 deps-test: ## install what only the tests need
 	$(call install,$(DEPS_TEST))
 
+deps-web:
+	$(call install,$(DEPS_$(WEB)))
+
 deps-check: ## install what only make check needs
 	$(call install,$(DEPS_CHECK))
 
-run: deps ## start the whole stack, emojify a photograph, stay until Ctrl-C (PORT=8080)
+run: deps deps-web ## start the whole stack, emojify a photograph, stay until Ctrl-C (PORT=8080 WEB=lighttpd)
 	@$(MAKE) all pictures
 	@BUILD=$(BUILD) exec httpd-conf/stack.sh run
 
-up: deps ## the same stack in the background (PORT=8080 API_PROCESSES=1)
+up: deps deps-web ## the same in the background (PORT=8080 API_PROCESSES=1 WEB=lighttpd|apache-fcgid|apache-proxy)
 	@$(MAKE) all
 	@BUILD=$(BUILD) exec httpd-conf/stack.sh up
 
@@ -241,7 +256,8 @@ test: deps deps-test ## build and run the unit and integration tests
 	@$(MAKE) run-tests
 
 run-tests: all pictures $(UNIT_TESTS) $(INTEGRATION_TESTS)
-	@BUILD=$(BUILD) tests/run.sh $(UNIT_TESTS) $(INTEGRATION_TESTS)
+	@BUILD=$(BUILD) tests/run.sh $(UNIT_TESTS) \
+		$(filter-out $(WEB_TESTS),$(INTEGRATION_TESTS)) $(foreach web,$(WEB_SERVERS),WEB=$(web) $(WEB_TESTS))
 
 asan: ## make test under AddressSanitizer and UBSan, leaks included
 	@$(MAKE) VARIANT=asan test

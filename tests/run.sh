@@ -10,8 +10,16 @@ failed=0
 logs=build/test-logs
 mkdir -p "$logs"
 
+web=
 for program in "$@"; do
-    name=$(echo "${program#build/*/tests/}" | tr / -)
+    case $program in
+    WEB=*)
+        web=${program#WEB=}
+        export WEB="$web"
+        continue
+        ;;
+    esac
+    name=${web:+$web-}$(echo "${program#build/*/tests/}" | tr / -)
     log=$logs/$name.log
     timeout 600 "$program" >"$log" 2>&1
     status=$?

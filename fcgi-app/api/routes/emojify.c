@@ -95,6 +95,16 @@ enum app_err emojify_is_cached(struct exchange *exchange, const char *key, bool 
     return pipeline_upstream_error(&exchange->why, err, "the cache");
 }
 
+/*
+ * A web server that takes Location with a 200 for a redirect inside of it, which
+ * RFC 3875 (6.2.2) lets it, names another header and renames that.
+ */
+static const char *location_header(const struct request *request)
+{
+    const char *other = request_param(request, "EMOJIFY_LOCATION_HEADER");
+    return other ? other : "Location";
+}
+
 /* `result` is NULL when the picture was in the cache: what is not known is null. */
 static enum app_err answer_key(struct exchange *exchange, const char *key,
                                const struct pipeline_result *result)
@@ -103,7 +113,7 @@ static enum app_err answer_key(struct exchange *exchange, const char *key,
         arena_printf(exchange->request->arena, "%scache/%s", exchange->app->config.api_path, key);
     if (!url)
         return APP_NO_MEMORY;
-    enum app_err err = response_header(exchange->response, "Location", url);
+    enum app_err err = response_header(exchange->response, location_header(exchange->request), url);
     if (err)
         return err;
     if (!request_accepts_json(exchange->request))
