@@ -34,6 +34,9 @@ DEPS_apache-proxy := apache2-bin libapache2-mod-xsendfile
 DEPS_TEST  := libcmocka-dev golang-go protobuf-compiler google-perftools prometheus redis-server wrk \
 	$(DEPS_apache-fcgid)
 DEPS_CHECK := clang-format-14 clang-tidy-14
+# What only packaging and trying the package need; deploy-check makes a root with debootstrap.
+DEPS_DEB := dpkg-dev debhelper lintian fakeroot
+DEPS_DEPLOY := $(DEPS_DEB) debootstrap util-linux
 
 # $(call install,packages): installs those that are missing, silent when none is.
 install = @missing=$$(for p in $(1); do \
@@ -119,8 +122,9 @@ PICTURES := $(addprefix build/pictures/,grace_hopper.jpg astronaut.png camera.pn
 
 # --- Targets for people ----------------------------------------------------------
 
-.PHONY: bench bench-programs experiment all help deps deps-web deps-test deps-check run up down pictures test unit run-tests asan \
-	format check check-format check-headers check-tidy check-lint clean
+.PHONY: bench bench-programs experiment all help deps deps-web deps-test deps-deploy deps-check run up down pictures test unit run-tests asan \
+	format check check-format check-headers check-tidy check-lint clean \
+	man install uninstall dist deb deploy-check
 
 all: $(BINARIES) $(ARTWORK) ## build the three programs into build/release/
 
@@ -169,6 +173,44 @@ bench-programs: $(BENCH_PROGRAMS)
 experiment: deps deps-test ## repeat the investigation: a forgotten debug line, found by its profile
 	@$(MAKE) all
 	@tests/bench/experiment.sh
+
+# --- Installation ------------------------------------------------------------------
+
+PREFIX     ?= /usr/local
+SYSCONFDIR ?= /etc
+UNITDIR    ?= $(PREFIX)/lib/systemd/system
+install_sh = @BUILD=$(BUILD) DESTDIR=$(DESTDIR) PREFIX=$(PREFIX) SYSCONFDIR=$(SYSCONFDIR) UNITDIR=$(UNITDIR) httpd-conf/install.sh
+
+MANUALS := $(PROGRAMS:%=$(BUILD)/man/emojify-%.8)
+
+man: $(MANUALS)
+
+# A page is written by hand but for its settings, which are the program's own table.
+$(MANUALS): $(BUILD)/man/%.8: docs/man/%.8.in docs/man/settings.awk $(BUILD)/%
+	$(call say,MAN,$@)
+	$(Q)mkdir -p $(@D) && $(BUILD)/$* --help | awk -f docs/man/settings.awk - $< >$@
+
+install: all man ## install below DESTDIR, PREFIX (/usr/local), SYSCONFDIR (/etc)
+	$(install_sh) install
+
+uninstall: ## remove what install put there, but changed files in SYSCONFDIR
+	$(install_sh) uninstall
+
+# The same bytes for the same commit.
+DIST := build/emojify-api-$(VERSION).tar.gz
+dist: ## a tarball of the last commit (build/emojify-api-VERSION.tar.gz)
+	$(Q)mkdir -p build
+	$(Q)git archive --format=tar --prefix=emojify-api-$(VERSION)/ HEAD | gzip -9n >$(DIST)
+	@echo $(DIST)
+
+deb: deps ## a Debian package of the last commit, and one with debug symbols (build/deb/)
+	$(call install,$(DEPS_DEB))
+	@$(MAKE) dist
+	@VERSION=$(VERSION) docker/debian/build.sh $(DIST) build/deb
+
+deploy-check: deps-deploy ## try the package in a fresh Debian, by docs/deployment.md (as root)
+	@$(MAKE) deb pictures
+	@VERSION=$(VERSION) tests/deploy-check.sh
 
 clean: ## remove build/
 	rm -rf build
