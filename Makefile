@@ -297,7 +297,7 @@ unit: $(UNIT_TESTS) $(ARTWORK) ## build and run the unit tests only
 test: deps deps-test ## build and run the unit and integration tests
 	@$(MAKE) run-tests
 
-run-tests: all pictures $(UNIT_TESTS) $(INTEGRATION_TESTS)
+run-tests: all man pictures $(UNIT_TESTS) $(INTEGRATION_TESTS)
 	@BUILD=$(BUILD) tests/run.sh $(UNIT_TESTS) \
 		$(filter-out $(WEB_TESTS),$(INTEGRATION_TESTS)) $(foreach web,$(WEB_SERVERS),WEB=$(web) $(WEB_TESTS))
 

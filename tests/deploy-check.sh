@@ -34,6 +34,8 @@ inside() { # name network script
 set -eu
 export DEBIAN_FRONTEND=noninteractive LC_ALL=C HOME=/root PATH=/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin
 cd /root
+# As a boot makes them.
+mkdir -p /run/lock
 systemd-tmpfiles --create /usr/lib/tmpfiles.d/emojify-api.conf 2>/dev/null || true
 $3
 END
@@ -111,22 +113,26 @@ profile() { # file
     (for i in 1 2 3 4 5 6; do
         (cat photo.jpg; echo "$1$i") | curl -fsS -H 'Content-Type: image/jpeg' --data-binary @- http://127.0.0.1/api/
     done) >/dev/null &
-    curl -fsS --retry 9 --retry-all-errors -o "$1.gz" -u "any:$(cat /etc/emojify/profile-token)" \
+    curl -fsS --retry 9 --retry-delay 1 --retry-all-errors -o "$1.gz" -u "any:$(cat /etc/emojify/profile-token)" \
         'http://127.0.0.1/debug/pprof/profile?seconds=3'
     wait $!
     gunzip -c "$1.gz" >"$1"
 }
 profile bare
 grep -aq route_emojify bare || { echo "no function names without -dbgsym"; exit 1; }
-grep -aq /usr/src/emojify-api/ bare && { echo "lines without -dbgsym"; exit 1; }
+grep -aq fcgi-app/api/ bare && { echo "lines without -dbgsym"; exit 1; }
 dpkg -i emojify-api-dbgsym_*.deb
+systemctl restart emojify-api
 profile full
-grep -aq /usr/src/emojify-api/fcgi-app full || { echo "no files with -dbgsym"; exit 1; }
+grep -aq fcgi-app/api/routes/emojify.c full || { echo "no files with -dbgsym"; exit 1; }
 END
 }
 
 [ "$(id -u)" = 0 ] || die "must be run by root"
 ls build/deb/emojify-api_*.deb >/dev/null 2>&1 || die "no package: make deb"
+for mark in install upstreams socket try profiles ${WEB:=lighttpd lighttpd-spawn apache-proxy apache-fcgid}; do
+    commands "$mark" >/dev/null || exit 1
+done
 mkdir -p "$work"
 # Roots hold nothing that is mounted: each mount ended with its namespace.
 rm -rf "$work"/upper-* "$work"/overlay-*
@@ -139,7 +145,7 @@ $(commands install)" "$work/base" >"$work/install.log" 2>&1 || {
 }
 
 failed=0
-for web in ${WEB:-lighttpd lighttpd-spawn apache-proxy apache-fcgid}; do
+for web in $WEB; do
     if check_web "$web"; then
         echo "ok    $web"
     else
