@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # One non-recursive Makefile; `make help` lists the targets. Objects and programs
-# go to build/$(VARIANT)/: release (the default), asan, tsan.
+# go to build/$(VARIANT)/: release (the default), asan, tsan, fuzz.
 
 VERSION := 0.1.0
 VARIANT ?= release
@@ -32,8 +32,12 @@ DEPS_apache-proxy := apache2-bin libapache2-mod-xsendfile
 # The three after cmocka are clients that read our profiles; tests without them say that they
 # were skipped; prometheus has promtool. wrk is for the experiment.
 DEPS_TEST  := libcmocka-dev golang-go protobuf-compiler google-perftools prometheus redis-server wrk \
-	$(DEPS_apache-fcgid)
+	$(DEPS_apache-fcgid) systemd strace mandoc man-db groff
+# A browser and what drives it; an npm that is there already is as good as Debian's.
+DEPS_BROWSER = chromium $(if $(shell command -v npm),,nodejs npm)
 DEPS_CHECK := clang-format-14 clang-tidy-14
+# And what only `make fuzz` needs: gcc has no libFuzzer.
+DEPS_FUZZ  := clang-14 libclang-rt-14-dev
 # What only packaging and trying the package need; deploy-check makes a root with debootstrap.
 DEPS_DEB := dpkg-dev debhelper lintian fakeroot
 DEPS_DEPLOY := $(DEPS_DEB) debootstrap util-linux
@@ -66,7 +70,7 @@ CPPFLAGS := -D_GNU_SOURCE -DAPP_VERSION='"$(VERSION)"' -Ifcgi-app -Itests -I$(BU
 # So do the frames of functions that end in a call, and a function stays in one
 # piece: a sample's route is found by the function that a frame lies in.
 COMMON := -g -fno-common -fno-omit-frame-pointer -fno-optimize-sibling-calls \
-	-fno-reorder-blocks-and-partition -fPIE -pthread
+	$(if $(filter fuzz,$(VARIANT)),,-fno-reorder-blocks-and-partition) -fPIE -pthread
 LDFLAGS := -pie -pthread -Wl,--as-needed -Wl,-z,relro,-z,now -Wl,-z,noexecstack
 
 ifeq ($(VARIANT),release)
@@ -77,8 +81,15 @@ LDFLAGS += -fsanitize=address,undefined
 else ifeq ($(VARIANT),tsan)
 COMMON += -O1 -fsanitize=thread -DARENA_MALLOC
 LDFLAGS += -fsanitize=thread
+else ifeq ($(VARIANT),fuzz)
+CC  := $(filter ccache,$(CC)) clang-14
+CXX := $(filter ccache,$(CXX)) clang++-14
+COMMON += -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -DARENA_MALLOC
+# What gcc defines with these, and our sources ask for.
+COMMON += -D__SANITIZE_ADDRESS__=1
+LDFLAGS += -fsanitize=fuzzer,address,undefined
 else
-$(error VARIANT is release, asan or tsan)
+$(error VARIANT is release, asan, tsan or fuzz)
 endif
 
 CFLAGS   := -std=gnu11 $(COMMON) $(WARNINGS) $(WARNINGS_C)
@@ -102,12 +113,15 @@ objects = $(patsubst %,$(BUILD)/%.o,$(basename $(1)))
 # Files named *main.c are programs of their own; the rest of a folder is an archive,
 # so that a unit test links just what it uses.
 archive_of = $(call objects,$(filter-out %main.c,$(call sources,$(1))))
-PROTO_OBJECTS := $(BUILD)/generated/cache.pb-c.o $(BUILD)/generated/google/protobuf/wrappers.pb-c.o
+PROTO_OBJECTS := $(addprefix $(BUILD)/generated/,cache.pb-c.o health.pb-c.o google/protobuf/wrappers.pb-c.o)
 BINARIES := $(PROGRAMS:%=$(BUILD)/emojify-%)
 ARTWORK  := $(BUILD)/emoji.artwork
 
 UNIT_TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(shell find tests/unit -name 'test_*.c' 2>/dev/null))
 INTEGRATION_TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/integration/test_*.c))
+# tests/fuzz/fuzz_x.c with the seeds tests/fuzz/corpus/x: `make fuzz` gives them to
+# libFuzzer, `make test` runs the seeds only (tests/fuzz/replay_main.c).
+FUZZ_TARGETS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/fuzz/fuzz_*.c))
 # The integration tests run through each of these, but for those that ask the services
 # behind the web server themselves. Sanitizers see the same code behind each.
 WEB_SERVERS := lighttpd
@@ -117,12 +131,17 @@ endif
 WEB_TESTS := $(filter-out %/test_emojify_cache,$(INTEGRATION_TESTS))
 SUPPORT_OBJECTS := $(call objects,$(wildcard tests/support/*.c))
 
+NODE_MODULES := tests/browser/node_modules/.package-lock.json
+# A sanitizer would find nothing in them that the integration tests do not reach.
+BROWSER_TESTS := $(if $(filter release,$(VARIANT)),tests/browser/run.sh)
+
 # Photographs from Debian packages, which are unpacked and not installed.
 PICTURES := $(addprefix build/pictures/,grace_hopper.jpg astronaut.png camera.png coffee.png)
 
 # --- Targets for people ----------------------------------------------------------
 
-.PHONY: bench bench-programs experiment all help deps deps-web deps-test deps-deploy deps-check run up down pictures test unit run-tests asan \
+.PHONY: bench bench-programs experiment all help docs deps deps-web deps-test deps-fuzz deps-deploy deps-check fuzz \
+	run-fuzz test-long run-long run up down pictures test unit run-tests asan screenshots \
 	format check check-format check-headers check-tidy check-lint clean \
 	man install uninstall dist deb deploy-check
 
@@ -137,25 +156,30 @@ deps: ## install what building and running needs (Debian packages)
 
 deps-test: ## install what only the tests need
 	$(call install,$(DEPS_TEST))
+	$(call install,$(DEPS_BROWSER)) || echo "no browser: its tests will be skipped"
+	@$(MAKE) -s $(NODE_MODULES) || echo "no packages from npm: the browser tests will be skipped"
 
 deps-web:
 	$(call install,$(DEPS_$(WEB)))
+
+deps-fuzz: ## install what only make fuzz needs
+	$(call install,$(DEPS_FUZZ))
 
 deps-check: ## install what only make check needs
 	$(call install,$(DEPS_CHECK))
 
 run: deps deps-web ## start the whole stack, emojify a photograph, stay until Ctrl-C (PORT=8080 WEB=lighttpd)
-	@$(MAKE) all pictures
+	@$(MAKE) all
 	@BUILD=$(BUILD) exec httpd-conf/stack.sh run
 
-up: deps deps-web ## the same in the background (PORT=8080 API_PROCESSES=1 WEB=lighttpd|apache-fcgid|apache-proxy)
+up: deps deps-web ## the same in the background (PORT=8080 API_PROCESSES=1 DIRECT=on WEB=lighttpd|apache-fcgid|apache-proxy)
 	@$(MAKE) all
 	@BUILD=$(BUILD) exec httpd-conf/stack.sh up
 
 down: ## stop it (PORT=8080)
 	@exec httpd-conf/stack.sh down
 
-pictures: $(PICTURES) ## get the photographs of make run and the tests
+pictures: $(PICTURES) ## get the photographs of the tests
 	@:
 
 # Programs of tests/bench/, which the scripts there run.
@@ -164,15 +188,21 @@ $(BENCH_PROGRAMS): %: %_main.o $(BUILD)/api.a $(BUILD)/lib.a $(BUILD)/proto.a
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
 
-bench: deps deps-test ## measure what requests cost, against the web server alone (build/bench/)
+# Each script in tests/bench/ but these is a benchmark.
+BENCHES := $(filter-out %/run.sh %/common.sh %/experiment.sh,$(wildcard tests/bench/*.sh))
+bench: deps deps-test ## measure what requests and profiling cost (BENCH=name for one; build/bench/)
 	@$(MAKE) all pictures bench-programs
-	@BUILD=$(BUILD) tests/bench/bench.sh
+	@BUILD=$(BUILD) tests/bench/run.sh $(if $(BENCH),tests/bench/$(BENCH).sh,$(BENCHES))
 
 bench-programs: $(BENCH_PROGRAMS)
 
 experiment: deps deps-test ## repeat the investigation: a forgotten debug line, found by its profile
 	@$(MAKE) all
 	@tests/bench/experiment.sh
+
+docs: all ## write docs/configuration.md from the programs' tables
+	@BUILD=$(BUILD) docs/configuration.sh >$(BUILD)/configuration.md && \
+		cp $(BUILD)/configuration.md docs/configuration.md
 
 # --- Installation ------------------------------------------------------------------
 
@@ -213,7 +243,7 @@ deploy-check: deps-deploy ## try the package in a fresh Debian, by docs/deployme
 	@VERSION=$(VERSION) tests/deploy-check.sh
 
 clean: ## remove build/
-	rm -rf build
+	rm -rf build tests/browser/node_modules
 
 # --- Rules -----------------------------------------------------------------------
 
@@ -253,16 +283,20 @@ $(BUILD)/generated/%.o: $(BUILD)/generated/stamp
 	$(call say,CC,$(@:.o=.c))
 	$(Q)$(CC) $(CPPFLAGS) -std=gnu11 $(COMMON) -w -c -o $@ $(@:.o=.c)
 
-$(BUILD)/generated/stamp: proto/cache.proto Makefile
+$(BUILD)/generated/stamp: proto/cache.proto proto/health.proto Makefile
 	$(call say,PROTO,$<)
 	$(Q)mkdir -p $(@D)
-	$(Q)protoc-c -Iproto -I/usr/include --c_out=$(@D) proto/cache.proto
+	$(Q)protoc-c -Iproto -I/usr/include --c_out=$(@D) proto/cache.proto proto/health.proto
 	$(Q)protoc-c -I/usr/include --c_out=$(@D) google/protobuf/wrappers.proto
 	$(Q)touch $@
 
 $(PICTURES) &:
 	$(call say,GET,$(@D))
 	$(Q)tests/pictures.sh $(@D)
+
+$(NODE_MODULES): tests/browser/package-lock.json
+	$(call say,NPM,$(@D))
+	$(Q)npm ci --prefix $(<D) --ignore-scripts --no-audit --no-fund --fetch-retries=1 --loglevel=error >/dev/null
 
 # The emoji are rendered from the font of Debian's fonts-noto-color-emoji.
 $(BUILD)/artwork-render: $(BUILD)/fcgi-app/api/image/artwork_render_main.o $(BUILD)/api.a $(BUILD)/lib.a
@@ -291,18 +325,47 @@ $(INTEGRATION_TESTS): %: %.o $(BUILD)/support.a $(BUILD)/lib.a $(BUILD)/proto.a
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
 
-unit: $(UNIT_TESTS) $(ARTWORK) ## build and run the unit tests only
-	@BUILD=$(BUILD) tests/run.sh $(UNIT_TESTS)
+# A target may be about any room, so it gets all; the linker takes what is used. Only
+# the replay has a main of its own, libFuzzer brings one.
+fuzz_driver := $(if $(filter fuzz,$(VARIANT)),,$(BUILD)/tests/fuzz/replay_main.o)
+$(FUZZ_TARGETS): %: %.o $(fuzz_driver) $(PROGRAMS:%=$(BUILD)/%.a) $(BUILD)/lib.a $(BUILD)/proto.a
+	$(call say,LINK,$@)
+	$(Q)$(CXX) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBS_api) $(LIBS_facebox) $(LIBS)
 
-test: deps deps-test ## build and run the unit and integration tests
+unit: $(UNIT_TESTS) $(FUZZ_TARGETS) $(ARTWORK) ## build and run the unit tests only
+	@BUILD=$(BUILD) tests/run.sh $(UNIT_TESTS) $(FUZZ_TARGETS)
+
+test: deps deps-test ## build and run the unit, integration and browser tests
 	@$(MAKE) run-tests
 
-run-tests: all man pictures $(UNIT_TESTS) $(INTEGRATION_TESTS)
-	@BUILD=$(BUILD) tests/run.sh $(UNIT_TESTS) \
-		$(filter-out $(WEB_TESTS),$(INTEGRATION_TESTS)) $(foreach web,$(WEB_SERVERS),WEB=$(web) $(WEB_TESTS))
+run-tests: all man pictures $(UNIT_TESTS) $(FUZZ_TARGETS) $(INTEGRATION_TESTS)
+	@BUILD=$(BUILD) tests/run.sh $(UNIT_TESTS) $(FUZZ_TARGETS) \
+		$(filter-out $(WEB_TESTS),$(INTEGRATION_TESTS)) $(foreach web,$(WEB_SERVERS),WEB=$(web) $(WEB_TESTS)) \
+		WEB=lighttpd $(BROWSER_TESTS)
+
+screenshots: deps deps-test ## make the README's pictures of the page (docs/images/page-*)
+	@$(MAKE) all
+	@BUILD=$(BUILD) node tests/browser/screenshots.mjs
+
+# Those that do more, or for longer, when EMOJIFY_LONG_TESTS is set.
+LONG_TESTS = $(patsubst tests/%.c,$(BUILD)/tests/%,$(shell grep -l EMOJIFY_LONG_TESTS -r tests --include='test_*.c'))
+test-long: deps deps-test ## the tests that take minutes: 20 profiles in 20,000 requests, hostile programs
+	@$(MAKE) all pictures
+	@$(MAKE) run-long
+
+run-long: $(LONG_TESTS)
+	@EMOJIFY_LONG_TESTS=1 BUILD=$(BUILD) tests/run.sh $^
 
 asan: ## make test under AddressSanitizer and UBSan, leaks included
 	@$(MAKE) VARIANT=asan test
+
+# Of `make fuzz`.
+SECONDS ?= 60
+fuzz: deps deps-fuzz ## look for inputs that crash a parser (FUZZ=name, all without it; SECONDS=60 each)
+	@$(MAKE) VARIANT=fuzz run-fuzz
+
+run-fuzz: $(if $(FUZZ),$(BUILD)/tests/fuzz/fuzz_$(FUZZ),$(FUZZ_TARGETS))
+	@SECONDS_EACH=$(SECONDS) tests/fuzz/run.sh $^
 
 # --- Gates -----------------------------------------------------------------------
 
@@ -312,7 +375,7 @@ format: deps-check ## reformat the sources
 	clang-format-14 -i $(OWN_C)
 
 check: deps deps-test deps-check check-format check-headers check-lint check-tidy ## every gate, warnings as errors
-	@$(MAKE) WERROR=1 VARIANT=release BUILD=build/werror all $(patsubst $(BUILD)/%,build/werror/%,$(UNIT_TESTS) $(INTEGRATION_TESTS))
+	@$(MAKE) WERROR=1 VARIANT=release BUILD=build/werror all $(patsubst $(BUILD)/%,build/werror/%,$(UNIT_TESTS) $(FUZZ_TARGETS) $(INTEGRATION_TESTS))
 
 check-format:
 	$(call say,FORMAT,)

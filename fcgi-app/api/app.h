@@ -12,14 +12,19 @@
 
 #include "api/auth/admin_guard.h"
 #include "api/auth/authn.h"
+#include "api/auto_profile.h"
+#include "api/breakers.h"
 #include "api/clients/cache_client.h"
 #include "api/clients/face_client.h"
 #include "api/config.h"
 #include "api/health.h"
 #include "api/image/artwork.h"
 #include "api/jobs/table.h"
+#include "api/localcache/local_cache.h"
+#include "api/log_level.h"
 #include "api/profiling/profiling.h"
 #include "api/telemetry.h"
+#include "lib/base/cancel.h"
 #include "lib/base/coalesce.h"
 #include "lib/base/err.h"
 #include "lib/base/leader.h"
@@ -41,22 +46,26 @@ struct app {
     struct log log;
     struct artwork *artwork;
     struct address_guard *guard;
+    struct breakers breakers; /* each has a lock of its own */
     struct cache_client *cache;
+    struct local_cache *tier; /* NULL: there is none; its functions take any thread */
     struct face_client faces;
     struct authn *authn;         /* NULL: requests need no token */
     struct profiling *profiling; /* NULL: PROFILE is off, and its routes do not exist */
     struct sampler_route route_functions[APP_MAX_ROUTES]; /* for the profiles' route label */
     /* Both count with an atomic of their own. */
-    struct admin_guard admin_guard; /* of /debug/ and /pprof/, which PROFILE_AUTH may open */
-    struct admin_guard token_guard; /* never open */
-    struct telemetry telemetry;     /* its functions take any thread */
-    struct table *table;            /* takes any thread */
-    struct background *background;  /* takes any thread; NULL: no jobs, for WORKERS is 1 */
-    struct health health;           /* has a lock of its own */
-    struct coalescer *gets;         /* of the cache, by id */
-    struct ticker *chores;          /* see api/chores.h */
-    struct leader leader;           /* the chores' own */
-    atomic_bool stopping;           /* SIGTERM was taken: /health/ready says so */
+    struct admin_guard admin_guard;     /* of /debug/ and /pprof/, which PROFILE_AUTH may open */
+    struct admin_guard token_guard;     /* never open */
+    struct telemetry telemetry;         /* its functions take any thread */
+    struct table *table;                /* takes any thread */
+    struct background *background;      /* takes any thread; NULL: no jobs, for WORKERS is 1 */
+    struct health health;               /* has a lock of its own */
+    struct log_level_control log_level; /* so has this */
+    struct coalescer *gets;             /* of the cache, by id */
+    struct ticker *chores;              /* see api/chores.h */
+    struct auto_profile auto_profile;   /* the chores' own */
+    struct leader leader;               /* the chores' own */
+    atomic_bool stopping;               /* SIGTERM was taken: /health/ready says so */
 };
 
 /* One worker thread's own handles. */
@@ -73,6 +82,7 @@ struct exchange {
     struct response *response;
     const char *parameter; /* of the route's pattern, "" when it has none */
     int64_t deadline_ns;   /* REQUEST_TIMEOUT from the request's start */
+    struct cancel cancel;  /* the client has gone; zero it where others want the result too */
     struct err_buf why;    /* of the error that the handler returns */
 };
 

@@ -49,6 +49,14 @@ static enum app_err check_run_dir(const char *value, struct err_buf *why)
     return value[0] == '/' ? APP_OK : err_set(why, APP_CONFIG, "must be an absolute path");
 }
 
+static enum app_err check_local_cache_dir(const char *value, struct err_buf *why)
+{
+    enum { LEN_MAX = 1024 };
+    if (value[0] != '\0' && (value[0] != '/' || value[1] == '\0' || strlen(value) > LEN_MAX))
+        return err_set(why, APP_CONFIG, "must be an absolute path of at most %d bytes", LEN_MAX);
+    return APP_OK;
+}
+
 static enum app_err check_profile_token(const char *value, struct err_buf *why)
 {
     if (value[0] != '\0' && strlen(value) < ADMIN_TOKEN_MIN)
@@ -66,7 +74,9 @@ static enum app_err check_all(const void *checked, struct err_buf *why)
                        "guards /debug/ and /pprof/");
     if (config->metrics_auth == METRICS_AUTH_TOKEN && config->profile_token[0] == '\0')
         return err_set(why, APP_CONFIG, "METRICS_AUTH=token needs PROFILE_TOKEN");
-    return APP_OK;
+    const struct rpc_tls tls = {config->cache_tls_ca, config->cache_tls_cert,
+                                config->cache_tls_key};
+    return rpc_tls_check(&tls, "CACHE_TLS_", why);
 }
 
 #define MEMBER(name) offsetof(struct api_config, name)
@@ -130,23 +140,33 @@ static const struct config_entry entries[] = {
      "Longest time to decode, and again to draw, one picture", NULL},
     {"EMOJIFY_CONCURRENCY", CONFIG_INT, MEMBER(emojify_concurrency), "0", "0", "1024", NULL,
      "Pictures that the processes of the pool work on at a time; 0: as many as there are cores, "
-     "but "
-     "no more than half of WORKERS less two",
+     "but no more than half of WORKERS less two",
      NULL},
     {"EMOJIFY_QUEUE", CONFIG_INT, MEMBER(emojify_queue), "0", "0", "1024", NULL,
      "Requests that may wait for that; 0: the rest of half of WORKERS less two, at least one",
      NULL},
+    {"PICTURE_MEMORY", CONFIG_SIZE, MEMBER(picture_memory_bytes), "1G", "1M", "1T", NULL,
+     "Memory that all pictures of a process may take at one time, estimated from their headers",
+     NULL},
     {"REQUEST_TIMEOUT", CONFIG_DURATION, MEMBER(request_timeout_ms), "45s", "1s", "10m", NULL,
      "Longest time for one request, all its steps together", NULL},
     {"LOCAL_CACHE_TTL", CONFIG_DURATION, MEMBER(local_cache_ttl_ms), "30s", "0s", "24h", NULL,
-     "How long an answer of /cache/ may be kept by browsers and proxies; 0: not at all", NULL},
+     "How long an answer of /cache/ may be kept by browsers, proxies and the local tier without "
+     "asking the cache again; 0: not at all",
+     NULL},
+    {"LOCAL_CACHE_DIR", CONFIG_STRING, MEMBER(local_cache_dir), NULL, NULL, NULL, NULL,
+     "Directory, in memory best, for files of the cache that the web server sends itself; empty: "
+     "none",
+     check_local_cache_dir},
+    {"LOCAL_CACHE_BYTES", CONFIG_SIZE, MEMBER(local_cache_bytes), "256M", "64K", "1024G", NULL,
+     "Most that it may hold; what was longest unused goes first", NULL},
     {"RUN_DIR", CONFIG_STRING, MEMBER(run_dir), "/run/emojify-api", NULL, NULL, NULL,
      "Directory that the processes of one pool share; nobody else may write to it", check_run_dir},
     {"PROFILE", CONFIG_BOOL, MEMBER(profile), "off", NULL, NULL, NULL,
      "Whether the profiling routes exist: /debug/pprof/ and /pprof/", NULL},
     {"PROFILE_TOKEN", CONFIG_SECRET, MEMBER(profile_token), NULL, NULL, NULL, NULL,
-     "The admin token, of at least 16 characters: the profiling routes ask for it, and so does "
-     "DELETE of a picture",
+     "The admin token, of at least 16 characters: the profiling routes ask for it, and so do "
+     "/debug/log and DELETE of a picture",
      check_profile_token},
     {"PROFILE_AUTH", CONFIG_CHOICE, MEMBER(profile_auth), "token", NULL, NULL, "token|none",
      "none: the web server guards the profiling routes, and they ask for nothing", NULL},
@@ -161,6 +181,9 @@ static const struct config_entry entries[] = {
      "Longest profile that may be asked for; the web server must wait as long", NULL},
     {"PROFILE_HEAP", CONFIG_SIZE, MEMBER(profile_heap_bytes), "0", "0", "1G", NULL,
      "Sample one allocation in so many bytes for the heap profile, 512K is usual; 0: none", NULL},
+    {"PROFILE_AUTO", CONFIG_BOOL, MEMBER(profile_auto), "on", NULL, NULL, NULL,
+     "Whether a profile is saved when a route's CPU time a request triples (with PROFILE=on)",
+     NULL},
     {"CACHE_ERROR_RATE", CONFIG_FRACTION, MEMBER(cache_fault.rate), "0", NULL, NULL, NULL,
      "Share of the requests to /cache/ that get a fault on purpose", NULL},
     {"CACHE_ERROR_TYPE", CONFIG_CHOICE, MEMBER(cache_fault.type), "http_error", NULL, NULL,

@@ -49,8 +49,11 @@ struct api_config {
     int64_t emojify_timeout_ms;
     int64_t emojify_concurrency; /* 0: the cores */
     int64_t emojify_queue;       /* 0: by the number of workers */
+    int64_t picture_memory_bytes;
     int64_t request_timeout_ms;
     int64_t local_cache_ttl_ms;
+    const char *local_cache_dir; /* "": there is no local tier */
+    int64_t local_cache_bytes;
     const char *run_dir;
     bool profile;
     const char *profile_token;
@@ -60,6 +63,7 @@ struct api_config {
     int64_t profile_ring_hz;
     int64_t profile_max_seconds;
     int64_t profile_heap_bytes;
+    bool profile_auto;
     struct fault_config cache_fault;
     struct fault_config emojify_fault;
     const char *statsd_server;

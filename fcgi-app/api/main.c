@@ -21,6 +21,14 @@
 #include "lib/base/program.h"
 #include "lib/fcgi/worker.h"
 #include "lib/picture/picture.h"
+#include "lib/picture/picture_memory.h"
+
+/* The threads that may wait for one service at length, of which one is hung most likely. */
+static unsigned wait_share(const struct app *app)
+{
+    unsigned share = api_config_workers(&app->config) / 4;
+    return share > 0 ? share : 1;
+}
 
 static enum app_err start_cache_client(struct app *app, struct err_buf *why)
 {
@@ -29,9 +37,32 @@ static enum app_err start_cache_client(struct app *app, struct err_buf *why)
         .address = config->cache_address,
         .tls = {config->cache_tls_ca, config->cache_tls_cert, config->cache_tls_key},
         .tls_identity = config->cache_tls_identity,
+        .breaker = &app->breakers.cache,
+        .patient = wait_share(app),
         .log = &app->log,
     };
     return cache_client_new(&options, &app->cache, why);
+}
+
+/*
+ * While faults are injected into /cache/ nothing may hide them: the tier is there only
+ * to take away what the web server could find without asking.
+ */
+static enum app_err start_tier(struct app *app)
+{
+    const struct api_config *config = &app->config;
+    if (!*config->local_cache_dir)
+        return APP_OK;
+    const struct local_cache_options options = {
+        .directory = config->local_cache_dir,
+        .run_dir = config->run_dir,
+        .ttl_ms = config->local_cache_ttl_ms,
+        .max_bytes = config->local_cache_bytes,
+        .direct = config->cache_fault.rate <= 0,
+        .grace_ms = LOCAL_CACHE_GRACE_MS,
+        .log = &app->log,
+    };
+    return local_cache_new(&options, &app->tier);
 }
 
 /* NULL in app->authn means that requests need no token, which an operator should have meant. */
@@ -44,9 +75,8 @@ static enum app_err start_authn(struct app *app)
                                                                     : "AUTHN_SERVER is empty")));
         return APP_OK;
     }
-    unsigned patient = api_config_workers(config) / 4;
     const struct authn_options options = {config->authn_server, config->authn_audience,
-                                          patient > 0 ? patient : 1};
+                                          wait_share(app)};
     return authn_new(&options, &app->authn);
 }
 
@@ -122,7 +152,9 @@ static enum app_err app_init(struct app *app, struct err_buf *why)
     app->token_guard.token = config->profile_token;
     app->admin_guard.token = config->profile_token;
     app->admin_guard.open = config->profile_auth != 0;
-    app->faces = (struct face_client){config->facebox, config->facebox_user, config->facebox_pass};
+    app->faces = (struct face_client){config->facebox, config->facebox_user, config->facebox_pass,
+                                      &app->breakers.facebox};
+    breakers_init(&app->breakers, &app->telemetry, &app->log);
 
     enum app_err err = health_init(&app->health);
     if (!err)
@@ -131,6 +163,7 @@ static enum app_err app_init(struct app *app, struct err_buf *why)
         err = http_client_global_init();
     if (!err)
         err = picture_library_init("emojify-api", why);
+    picture_memory_limit((size_t)config->picture_memory_bytes);
     if (!err)
         err = artwork_open(NULL, &app->artwork, why);
     if (!err)
@@ -145,7 +178,11 @@ static enum app_err app_init(struct app *app, struct err_buf *why)
     if (!err)
         err = start_profiling(app, why);
     if (!err)
+        err = log_level_init(&app->log_level, config->run_dir, &app->log);
+    if (!err)
         err = start_jobs(app);
+    if (!err)
+        err = start_tier(app);
     if (!err)
         err = chores_start(app);
     return err;
@@ -154,6 +191,7 @@ static enum app_err app_init(struct app *app, struct err_buf *why)
 static void app_release(struct app *app)
 {
     chores_stop(app);
+    local_cache_free(&app->tier);
     background_free(&app->background);
     table_free(&app->table);
     profiling_free(&app->profiling);
@@ -165,7 +203,9 @@ static void app_release(struct app *app)
     picture_library_release();
     http_client_global_release();
     authn_free(&app->authn);
+    log_level_release(&app->log_level);
     health_release(&app->health);
+    breakers_release(&app->breakers);
 }
 
 static enum app_err serve(struct app *app, const char *listen_address, struct err_buf *why)
@@ -194,7 +234,7 @@ static enum app_err serve(struct app *app, const char *listen_address, struct er
                         LOG_INT("workers", options.workers)));
     telemetry_count(&app->telemetry, "started");
     faults_announce(&app->config, &app->log);
-    int signal_number = program_wait_for_stop();
+    int signal_number = program_wait_for_stop(&app->log);
     atomic_store(&app->stopping, true);
     log_info(&app->log, "Stopping", LOG_FIELDS(LOG_INT("signal", signal_number)));
 

@@ -52,11 +52,9 @@ DirectoryIndex index.html
 TypesConfig /dev/null
 END
     sed -n 's/^ *"\(\.[a-z0-9]*\)" *=> "\(.*\)".*/AddType "\2" \1/p' "$root/httpd-conf/lighttpd/mimetypes.conf"
-    if [ -n "$samples" ]; then
-        pictures=$(reachable "$samples")
-        printf 'Alias "/samples/" "%s/"\n<Directory "%s">\n    Require all granted\n</Directory>\n' "$pictures" "$pictures"
-    fi
-    echo "Define EMOJIFY_TIER \"$LOCAL_CACHE_DIR\""
+    echo "Define EMOJIFY_CONNECT \"'self'\""
+    echo "Include \"$(reachable "$root/httpd-conf/apache")/htdocs.conf\""
+    echo "Define EMOJIFY_TIER \"$tier\""
     echo "Define EMOJIFY_LOG \"$state/access.log\""
     "write_$(echo "$WEB" | tr - _)_conf"
 }

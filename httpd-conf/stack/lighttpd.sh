@@ -20,7 +20,7 @@ ${user:+server.groupname = \"$user\"}
 server.document-root = "$(pages_directory)"
 server.errorlog = "/dev/fd/8"
 server.upload-dirs = ( "$memory/uploads" )
-server.modules = ( "mod_indexfile", "mod_alias", "mod_accesslog" )
+server.modules = ( "mod_indexfile", "mod_accesslog" )
 server.feature-flags = ( "server.graceful-shutdown-timeout" => 5 )
 server.http-parseopts = (
     "url-normalize-unreserved" => "enable",
@@ -31,13 +31,31 @@ server.http-parseopts = (
 )
 index-file.names = ( "index.html" )
 accesslog.filename = "/dev/fd/7"
-${samples:+alias.url = ( \"/samples/\" => \"$(reachable "$samples")/\" )}
 var.emojify_api = "$(api_program)"
 var.emojify_processes = $API_PROCESSES
 var.emojify_socket = "$sockets/api.sock"
-var.emojify_tier = "$LOCAL_CACHE_DIR/"
+var.emojify_tier = "$tier/"
+var.emojify_connect = "'self'"
 include "$1/mimetypes.conf"
+include "$1/htdocs.conf"
 include "$1/emojify.conf"
+END
+    [ "$DIRECT" = off ] || write_direct_conf "$1"
+}
+
+# LOCAL_CACHE_TTL in seconds, when it is written as one number: max_age must be the
+# application's, which goes on answering alone when it is not.
+write_direct_conf() { # directory of direct.conf
+    max_age=${LOCAL_CACHE_TTL:-30}
+    unit=1
+    case $max_age in
+    *m) unit=60 ;;
+    *h) unit=3600 ;;
+    esac
+    max_age=${max_age%[smh]}
+    ! is_number "$max_age" 1 86400 || cat <<END
+var.emojify_max_age = "$((max_age * unit))"
+include "$1/direct.conf"
 END
 }
 

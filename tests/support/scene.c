@@ -237,6 +237,24 @@ void scene_fill_pool(const struct scene *scene, size_t siblings)
 
 /* --- Logs and metrics --------------------------------------------------------- */
 
+void scene_wait_facebox(const struct scene *scene)
+{
+    char base[128], url[160];
+    assert_true(stack_setting(&scene->stack, "api", "FACEBOX", base, sizeof(base)));
+    (void)snprintf(url, sizeof(url), "%s/info", base);
+    int64_t deadline_ns = deadline_in_ms(30000);
+    for (;;) {
+        struct http_reply reply;
+        bool answered = http_perform(&(struct http_call){.url = url}, &reply);
+        http_reply_release(&reply);
+        if (answered)
+            return;
+        if (deadline_left_ms(deadline_ns) == 0)
+            fail_msg("%s does not answer", url);
+        sleep_ms(10);
+    }
+}
+
 void scene_log(const struct scene *scene, const char *name, struct buf *text)
 {
     char path[PATH_MAX];

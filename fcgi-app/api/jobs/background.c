@@ -95,6 +95,8 @@ static void run_task(struct background_thread *thread, struct task *task)
     enum app_err err = work_run(&pipeline, &call, &task->source, &result, &shared);
     if (err == APP_UNAVAILABLE && atomic_load(&background->closed))
         err_set(&why, err, "%s", stopping_text);
+    if (!err)
+        job_note_faces(&task->job, result.faces);
     job_end(&task->job, err, why.text);
     log_end(&log, task, err, &why, &result);
     telemetry_job_end(&app->telemetry, &measured);

@@ -62,15 +62,18 @@ static size_t count_queued(const struct table_memory *memory, uint64_t before)
 static void view_job(const struct table_memory *memory, const struct table_job *job,
                      struct job_view *view)
 {
-    *view = (struct job_view){.length = count_queued(memory, UINT64_MAX)};
+    *view = (struct job_view){.length = count_queued(memory, UINT64_MAX), .faces = -1};
     if (!job)
         return;
     view->status = job->status < JOB_STATUS__MAX ? (enum job_status)job->status : JOB_UNKNOWN;
     view->step = job->step < PIPELINE_STEP__MAX ? (enum pipeline_step)job->step : PIPELINE_NONE;
     if (view->status == JOB_QUEUED)
         view->position = count_queued(memory, job->sequence) + 1;
-    if (view->status == JOB_FAILED)
-        (void)snprintf(view->error, sizeof(view->error), "%s", job->error);
+    view->faces = job->faces;
+    if (view->status != JOB_FAILED)
+        return;
+    view->err = job->err < APP_ERR__MAX ? (enum app_err)job->err : APP_INTERNAL;
+    (void)snprintf(view->error, sizeof(view->error), "%s", job->error);
 }
 
 /* Under a key that has a job already, that one's room is used again. */
@@ -86,6 +89,8 @@ static struct table_job *begin(struct table *table, struct table_memory *memory,
     room->owner = table_us(table, memory);
     room->sequence = table_next(memory);
     room->ended_ns = clock_now_ns();
+    room->faces = -1;
+    room->err = APP_OK;
     room->error[0] = '\0';
     (void)snprintf(room->key, sizeof(room->key), "%s", key);
     return room;
@@ -148,6 +153,16 @@ void job_step(struct job *job, enum pipeline_step step)
     table_unlock(job->memory);
 }
 
+void job_note_faces(struct job *job, size_t faces)
+{
+    if (!job->memory || !table_lock_again(job->table, job->memory))
+        return;
+    struct table_job *entry = entry_of(job);
+    if (entry)
+        entry->faces = (int32_t)faces;
+    table_unlock(job->memory);
+}
+
 void job_end(struct job *job, enum app_err err, const char *text)
 {
     struct table_memory *memory = job->memory;
@@ -158,6 +173,7 @@ void job_end(struct job *job, enum app_err err, const char *text)
         if (err)
             (void)snprintf(entry->error, sizeof(entry->error), "%s",
                            text && text[0] ? text : app_strerror(err));
+        entry->err = err;
         entry->ended_ns = clock_now_ns();
         entry->status = err ? JOB_FAILED : JOB_FINISHED;
     }

@@ -49,7 +49,9 @@ struct job_view {
     enum pipeline_step step;  /* the latest one; PIPELINE_NONE before the first */
     size_t length;            /* jobs that are queued in the pool */
     size_t position;          /* of this one among them, from 1; 0: it is not queued */
-    char error[ERR_TEXT_MAX]; /* why it failed */
+    int faces;                /* how many were covered; -1: not known, or not yet */
+    enum app_err err;         /* of one that failed */
+    char error[ERR_TEXT_MAX]; /* why it failed, for the client */
 };
 
 /*
@@ -64,6 +66,9 @@ void job_note_finished(struct table *table, const char *key, struct job_view *vi
 
 /* It is being processed, and that far. */
 void job_step(struct job *job, enum pipeline_step step);
+
+/* How many faces there are: before job_end, of a job that went well. */
+void job_note_faces(struct job *job, size_t faces);
 
 /* It has ended; `text` is for the client when err is not APP_OK. */
 void job_end(struct job *job, enum app_err err, const char *text);

@@ -208,6 +208,7 @@ static bool sweep_jobs(struct living *living, struct table_memory *memory)
         if ((job->status != JOB_QUEUED && job->status != JOB_PROCESSING) ||
             !has_died(living, job->owner))
             continue;
+        job->err = APP_UNAVAILABLE;
         (void)snprintf(job->error, sizeof(job->error), "the process that did it has ended");
         job->ended_ns = clock_now_ns();
         job->status = JOB_FAILED;

@@ -81,6 +81,8 @@ struct table_job {
     struct table_owner owner;
     uint64_t sequence; /* lower is earlier in the queue */
     int64_t ended_ns;
+    int32_t faces; /* -1: not known */
+    uint32_t err;  /* enum app_err; of one that failed */
     char key[MD5_HEX_LEN + 1];
     char error[ERR_TEXT_MAX];
 };

@@ -86,6 +86,8 @@ enum app_err emojify_is_cached(struct exchange *exchange, const char *key, bool 
     struct cache_call call = {
         .deadline_ns = deadline_min(exchange->deadline_ns,
                                     deadline_in_ms(exchange->app->config.cache_timeout_ms)),
+        .timeout_ms = exchange->app->config.cache_timeout_ms,
+        .cancel = exchange->cancel,
         .request_id = exchange->request->id,
         .headers = headers,
         .header_count = trace_headers(&exchange->request->trace, headers),
@@ -142,6 +144,7 @@ static enum app_err run(struct exchange *exchange, const struct pipeline_source 
         .trace = &request->trace,
         .log = &request->log,
         .deadline_ns = exchange->deadline_ns,
+        .cancel = exchange->cancel,
         .why = &exchange->why,
     };
     const struct work_call call = {.kind = TURN_REQUEST, .since_ns = since_ns};

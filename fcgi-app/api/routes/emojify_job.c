@@ -78,11 +78,14 @@ enum app_err route_emojify_query(struct exchange *exchange)
     if (strlen(id) > LIMIT_ECHO) /* no id of ours, and too long to repeat */
         return APP_NOT_FOUND;
     job_read(exchange->app->table, id, &view);
+    bool has_failed = view.status == JOB_FAILED;
     return answer_json(exchange, 200,
-                       json_pack("{s:s, s:I, s:I, s:s, s:o, s:o, s:o}", "id", id, "length",
-                                 (json_int_t)view.length, "position", (json_int_t)view.position,
-                                 "status", job_status_name(view.status), "step",
-                                 text_or_null(pipeline_step_name(view.step)), "error",
-                                 text_or_null(view.error), "key",
-                                 text_or_null(view.status == JOB_FINISHED ? id : NULL)));
+                       json_pack("{s:s, s:I, s:I, s:s, s:o, s:o, s:o, s:o, s:o}", "id", id,
+                                 "length", (json_int_t)view.length, "position",
+                                 (json_int_t)view.position, "status", job_status_name(view.status),
+                                 "step", text_or_null(pipeline_step_name(view.step)), "error",
+                                 text_or_null(view.error), "code",
+                                 text_or_null(has_failed ? app_err_slug(view.err) : NULL), "key",
+                                 text_or_null(view.status == JOB_FINISHED ? id : NULL), "faces",
+                                 view.faces < 0 ? json_null() : json_integer(view.faces)));
 }

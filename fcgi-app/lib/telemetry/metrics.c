@@ -91,14 +91,13 @@ static enum app_err digest_layout(const struct metrics *metrics, char layout[MD5
 static enum app_err open_memory(struct metrics *metrics)
 {
     const struct metrics_options *options = &metrics->options;
-    char layout[MD5_HEX_LEN + 1];
     struct err_buf why = {.detail = ""};
-    enum app_err err = digest_layout(metrics, layout);
+    enum app_err err = digest_layout(metrics, metrics->layout);
     if (err)
         return err;
     if (options->directory[0] == '\0')
         return metrics_memory_private(&metrics->memory);
-    err = metrics_memory_share(&metrics->memory, options->directory, layout, &why);
+    err = metrics_memory_share(&metrics->memory, options->directory, metrics->layout, &why);
     if (!err)
         return APP_OK;
     log_warn(options->log, "Metrics are of this process only",
@@ -162,6 +161,14 @@ uint64_t metrics_add(struct metrics *metrics, size_t row, struct metric_at at, u
 {
     size_t cell = series_at(&metrics->places[row], at);
     return atomic_fetch_add_explicit(&metrics->memory.cells[cell], amount, memory_order_relaxed);
+}
+
+void metrics_count_to(struct metrics *metrics, size_t row, struct metric_at at, uint64_t total)
+{
+    _Atomic uint64_t *cell = &metrics->memory.cells[series_at(&metrics->places[row], at)];
+    uint64_t before = atomic_load_explicit(cell, memory_order_relaxed);
+    while (before < total && !atomic_compare_exchange_weak(cell, &before, total))
+        ;
 }
 
 void metrics_observe(struct metrics *metrics, size_t row, struct metric_at at, int64_t value)

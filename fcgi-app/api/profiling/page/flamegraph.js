@@ -435,10 +435,10 @@
   const functions = functionTotals();
   const columns = [
     { key: 'self', title: 'Self' },
-    { key: 'self', title: '', share: true },
+    { key: 'self', title: '%', share: true },
     isDiff && { key: 'change', title: 'Change', change: true },
     { key: 'total', title: 'Total' },
-    { key: 'total', title: '', share: true },
+    { key: 'total', title: '%', share: true },
     isDiff && { key: 'totalChange', title: 'Change', change: true },
     { key: 'name', title: 'Function', text: true },
     { key: 'module', title: 'File', text: true, plain: true },
@@ -482,7 +482,7 @@
     button.title = [row.name, frames[row.frame].file].filter(Boolean).join('\n');
     button.addEventListener('click', () => {
       setSearch(`^${escaped(row.name)}$`);
-      $('graph-section').scrollIntoView({ behavior: 'smooth' });
+      $('graph-section').scrollIntoView({ behavior: matchMedia('(prefers-reduced-motion: reduce)').matches ? 'auto' : 'smooth' });
     });
     cell.append(button);
     return cell;
@@ -538,7 +538,8 @@
       if (data.period > 0) fact(`${Math.round(1e9 / data.period)} Hz`);
     }
     if (data.time > 0) fact(new Date(data.time / 1e6).toLocaleString());
-    for (const comment of data.comments) fact('', comment);
+    // How many processes there were has been told above.
+    for (const comment of data.comments) if (!comment.startsWith('processes ')) fact('', comment);
   }
 
   function drawEmpty() {
@@ -551,8 +552,8 @@
 
   function chooseDirection(inverted) {
     state.inverted = inverted;
-    $('by-caller').setAttribute('aria-checked', String(!inverted));
-    $('by-callee').setAttribute('aria-checked', String(inverted));
+    $('by-caller').setAttribute('aria-pressed', String(!inverted));
+    $('by-callee').setAttribute('aria-pressed', String(inverted));
     rebuild();
   }
 

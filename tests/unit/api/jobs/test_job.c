@@ -67,9 +67,13 @@ static void a_job_goes_from_queued_over_its_steps_to_finished(void **state)
         assert_int_equal(view.position, 0);
     }
     assert_int_equal(job_counts_read(fixture->table).processing, 1);
+    assert_int_equal(read_view(fixture->table, "a").faces, -1);
+    job_note_faces(&job, 3);
     job_end(&job, APP_OK, NULL);
     view = read_view(fixture->table, "a");
     assert_int_equal(view.status, JOB_FINISHED);
+    assert_int_equal(view.faces, 3);
+    assert_int_equal(view.err, APP_OK);
     assert_string_equal(view.error, "");
     assert_string_equal(job_status_name(view.status), "FINISHED");
 }
@@ -83,6 +87,8 @@ static void a_failure_is_told_in_the_words_for_the_client(void **state)
     view = read_view(fixture->table, "a");
     assert_int_equal(view.status, JOB_FAILED);
     assert_string_equal(view.error, "the server answered 404");
+    assert_int_equal(view.err, APP_FETCH_FAILED);
+    assert_int_equal(view.faces, -1);
     job = add(fixture->table, "a", &view);
     assert_string_equal(view.error, "");
     job_end(&job, APP_NO_MEMORY, "");
@@ -129,6 +135,7 @@ static void a_picture_that_was_there_already_is_finished(void **state)
     struct job_view view;
     job_note_finished(fixture->table, "a", &view);
     assert_int_equal(view.status, JOB_FINISHED);
+    assert_int_equal(view.faces, -1);
     assert_int_equal(read_view(fixture->table, "a").status, JOB_FINISHED);
 }
 
