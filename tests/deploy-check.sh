@@ -101,6 +101,7 @@ $(commands try)
 cmp -s photo.jpg emoji.jpg && exit 1
 head -c 3 emoji.jpg | od -An -tx1 | grep -q 'ff d8 ff'
 curl -fsS -o /dev/null http://127.0.0.1/metrics
+find /dev/shm/emojify*/files -type f | grep -q . || { echo 'nothing in the local tier'; exit 1; }
 $last
 cp emoji.jpg /var/log/emoji.jpg" "$installed:$work/base" >>"$work/$1.log" 2>&1
 }
@@ -155,5 +156,14 @@ for web in $WEB; do
         failed=1
     fi
 done
+purge='apt-get purge emojify-api
+find / -xdev -name "emojify*" ! -path "/root/*" ! -path "/var/*" ! -path "/run/*" ! -path "/dev/*" | grep . && exit 1; true'
+if inside purged alone "$purge" "$installed:$work/base" >"$work/purge.log" 2>&1; then
+    echo "ok    purge"
+else
+    echo "FAIL  purge"
+    tail -n 20 "$work/purge.log"
+    failed=1
+fi
 rm -rf "$work/base"
 exit "$failed"
