@@ -110,22 +110,18 @@ cp emoji.jpg /var/log/emoji.jpg" "$installed:$work/base" >>"$work/$1.log" 2>&1
 profile_check() {
     commands profiles
     cat <<'END'
-profile() { # file
-    (for i in 1 2 3 4 5 6; do
-        (cat photo.jpg; echo "$1$i") | curl -fsS -H 'Content-Type: image/jpeg' --data-binary @- http://127.0.0.1/api/
-    done) >/dev/null &
-    curl -fsS --retry 9 --retry-delay 1 --retry-all-errors -o "$1.gz" -u "any:$(cat /etc/emojify/profile-token)" \
-        'http://127.0.0.1/debug/pprof/profile?seconds=3'
-    wait $!
+stacks() { # file
+    curl -fsS --retry 9 --retry-delay 1 --retry-all-errors -o "$1.gz" \
+        -u "any:$(cat /etc/emojify/profile-token)" http://127.0.0.1/debug/pprof/goroutine
     gunzip -c "$1.gz" >"$1"
 }
-profile bare
-grep -aq route_emojify bare || { echo "no function names without -dbgsym"; exit 1; }
-grep -aq fcgi-app/api/ bare && { echo "lines without -dbgsym"; exit 1; }
+stacks bare
+grep -aq program_wait_for_stop bare || { echo "no function names without -dbgsym"; exit 1; }
+grep -aq fcgi-app/lib/base/program.c bare && { echo "files without -dbgsym"; exit 1; }
 dpkg -i emojify-api-dbgsym_*.deb
 systemctl restart emojify-api
-profile full
-grep -aq fcgi-app/api/routes/emojify.c full || { echo "no files with -dbgsym"; exit 1; }
+stacks full
+grep -aq fcgi-app/lib/base/program.c full || { echo "no files with -dbgsym"; exit 1; }
 END
 }
 
