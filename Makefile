@@ -128,7 +128,8 @@ WEB_SERVERS := lighttpd
 ifeq ($(VARIANT),release)
 WEB_SERVERS += apache-fcgid apache-proxy
 endif
-WEB_TESTS := $(filter-out %/test_emojify_cache,$(INTEGRATION_TESTS))
+WEB_TESTS := $(filter-out $(addprefix %/test_,emojify_cache configuration service_metrics install service \
+	hostile_pictures local_tier),$(INTEGRATION_TESTS))
 SUPPORT_OBJECTS := $(call objects,$(wildcard tests/support/*.c))
 
 NODE_MODULES := tests/browser/node_modules/.package-lock.json
