@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # One non-recursive Makefile; `make help` lists the targets. Objects and programs
-# go to build/$(VARIANT)/: release (the default), asan, tsan.
+# go to build/$(VARIANT)/: release (the default), asan, tsan, fuzz.
 
 VERSION := 0.1.0
 VARIANT ?= release
@@ -31,6 +31,8 @@ DEPS_TEST  := libcmocka-dev golang-go protobuf-compiler google-perftools prometh
 # A browser and what drives it; an npm that is there already is as good as Debian's.
 DEPS_BROWSER = chromium $(if $(shell command -v npm),,nodejs npm)
 DEPS_CHECK := clang-format-14 clang-tidy-14
+# And what only `make fuzz` needs: gcc has no libFuzzer.
+DEPS_FUZZ  := clang-14 libclang-rt-14-dev
 
 # $(call install,packages): installs those that are missing, silent when none is.
 install = @missing=$$(for p in $(1); do \
@@ -60,7 +62,7 @@ CPPFLAGS := -D_GNU_SOURCE -DAPP_VERSION='"$(VERSION)"' -Ifcgi-app -Itests -I$(BU
 # So do the frames of functions that end in a call, and a function stays in one
 # piece: a sample's route is found by the function that a frame lies in.
 COMMON := -g -fno-common -fno-omit-frame-pointer -fno-optimize-sibling-calls \
-	-fno-reorder-blocks-and-partition -fPIE -pthread
+	$(if $(filter fuzz,$(VARIANT)),,-fno-reorder-blocks-and-partition) -fPIE -pthread
 LDFLAGS := -pie -pthread -Wl,--as-needed -Wl,-z,relro,-z,now -Wl,-z,noexecstack
 
 ifeq ($(VARIANT),release)
@@ -71,8 +73,15 @@ LDFLAGS += -fsanitize=address,undefined
 else ifeq ($(VARIANT),tsan)
 COMMON += -O1 -fsanitize=thread -DARENA_MALLOC
 LDFLAGS += -fsanitize=thread
+else ifeq ($(VARIANT),fuzz)
+CC  := $(filter ccache,$(CC)) clang-14
+CXX := $(filter ccache,$(CXX)) clang++-14
+COMMON += -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -DARENA_MALLOC
+# What gcc defines with these, and our sources ask for.
+COMMON += -D__SANITIZE_ADDRESS__=1
+LDFLAGS += -fsanitize=fuzzer,address,undefined
 else
-$(error VARIANT is release, asan or tsan)
+$(error VARIANT is release, asan, tsan or fuzz)
 endif
 
 CFLAGS   := -std=gnu11 $(COMMON) $(WARNINGS) $(WARNINGS_C)
@@ -102,6 +111,9 @@ ARTWORK  := $(BUILD)/emoji.artwork
 
 UNIT_TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(shell find tests/unit -name 'test_*.c' 2>/dev/null))
 INTEGRATION_TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/integration/test_*.c))
+# tests/fuzz/fuzz_x.c with the seeds tests/fuzz/corpus/x: `make fuzz` gives them to
+# libFuzzer, `make test` runs the seeds only (tests/fuzz/replay_main.c).
+FUZZ_TARGETS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/fuzz/fuzz_*.c))
 SUPPORT_OBJECTS := $(call objects,$(wildcard tests/support/*.c))
 
 NODE_MODULES := tests/browser/node_modules/.package-lock.json
@@ -113,8 +125,8 @@ PICTURES := $(addprefix build/pictures/,grace_hopper.jpg astronaut.png camera.pn
 
 # --- Targets for people ----------------------------------------------------------
 
-.PHONY: bench bench-programs experiment all help deps deps-test deps-check run up down pictures test unit run-tests \
-	asan screenshots \
+.PHONY: bench bench-programs experiment all help deps deps-test deps-fuzz deps-check fuzz run-fuzz test-long run-long \
+	run up down pictures test unit run-tests asan screenshots \
 	format check check-format check-headers check-tidy check-lint clean
 
 all: $(BINARIES) $(ARTWORK) ## build the three programs into build/release/
@@ -130,6 +142,9 @@ deps-test: ## install what only the tests need
 	$(call install,$(DEPS_TEST))
 	$(call install,$(DEPS_BROWSER)) || echo "no browser: its tests will be skipped"
 	@$(MAKE) -s $(NODE_MODULES) || echo "no packages from npm: the browser tests will be skipped"
+
+deps-fuzz: ## install what only make fuzz needs
+	$(call install,$(DEPS_FUZZ))
 
 deps-check: ## install what only make check needs
 	$(call install,$(DEPS_CHECK))
@@ -154,15 +169,17 @@ $(BENCH_PROGRAMS): %: %_main.o $(BUILD)/api.a $(BUILD)/lib.a $(BUILD)/proto.a
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
 
-bench: deps deps-test ## measure what requests cost, against the web server alone (build/bench/)
-	@$(MAKE) all pictures bench-programs
-	@BUILD=$(BUILD) tests/bench/bench.sh
-
 bench-programs: $(BENCH_PROGRAMS)
 
 experiment: deps deps-test ## repeat the investigation: a forgotten debug line, found by its profile
 	@$(MAKE) all
 	@tests/bench/experiment.sh
+
+# Each script in tests/bench/ but these is a benchmark.
+BENCHES := $(filter-out %/run.sh %/common.sh %/experiment.sh,$(wildcard tests/bench/*.sh))
+bench: deps deps-test ## measure: what profiling costs (BENCH=name for one, ROUNDS=20, about 2 minutes)
+	@$(MAKE) all pictures bench-programs
+	@BUILD=$(BUILD) tests/bench/run.sh $(if $(BENCH),tests/bench/$(BENCH).sh,$(BENCHES))
 
 clean: ## remove build/
 	rm -rf build tests/browser/node_modules
@@ -247,21 +264,45 @@ $(INTEGRATION_TESTS): %: %.o $(BUILD)/support.a $(BUILD)/lib.a $(BUILD)/proto.a
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
 
-unit: $(UNIT_TESTS) $(ARTWORK) ## build and run the unit tests only
-	@BUILD=$(BUILD) tests/run.sh $(UNIT_TESTS)
+# A target may be about any room, so it gets all; the linker takes what is used. Only
+# the replay has a main of its own, libFuzzer brings one.
+fuzz_driver := $(if $(filter fuzz,$(VARIANT)),,$(BUILD)/tests/fuzz/replay_main.o)
+$(FUZZ_TARGETS): %: %.o $(fuzz_driver) $(PROGRAMS:%=$(BUILD)/%.a) $(BUILD)/lib.a $(BUILD)/proto.a
+	$(call say,LINK,$@)
+	$(Q)$(CXX) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBS_api) $(LIBS_facebox) $(LIBS)
+
+unit: $(UNIT_TESTS) $(FUZZ_TARGETS) $(ARTWORK) ## build and run the unit tests only
+	@BUILD=$(BUILD) tests/run.sh $(UNIT_TESTS) $(FUZZ_TARGETS)
 
 test: deps deps-test ## build and run the unit, integration and browser tests
 	@$(MAKE) run-tests
 
-run-tests: all pictures $(UNIT_TESTS) $(INTEGRATION_TESTS)
-	@BUILD=$(BUILD) tests/run.sh $(UNIT_TESTS) $(INTEGRATION_TESTS) $(BROWSER_TESTS)
+run-tests: all pictures $(UNIT_TESTS) $(FUZZ_TARGETS) $(INTEGRATION_TESTS)
+	@BUILD=$(BUILD) tests/run.sh $(UNIT_TESTS) $(FUZZ_TARGETS) $(INTEGRATION_TESTS) $(BROWSER_TESTS)
 
 screenshots: deps deps-test ## make the README's pictures of the page (docs/images/page-*)
 	@$(MAKE) all
 	@BUILD=$(BUILD) node tests/browser/screenshots.mjs
 
+# Those that do more, or for longer, when EMOJIFY_LONG_TESTS is set.
+LONG_TESTS = $(patsubst tests/%.c,$(BUILD)/tests/%,$(shell grep -l EMOJIFY_LONG_TESTS -r tests --include='test_*.c'))
+test-long: deps deps-test ## the tests that take minutes: 20 profiles in 20,000 requests, hostile programs
+	@$(MAKE) all pictures
+	@$(MAKE) run-long
+
+run-long: $(LONG_TESTS)
+	@EMOJIFY_LONG_TESTS=1 BUILD=$(BUILD) tests/run.sh $^
+
 asan: ## make test under AddressSanitizer and UBSan, leaks included
 	@$(MAKE) VARIANT=asan test
+
+# Of `make fuzz`.
+SECONDS ?= 60
+fuzz: deps deps-fuzz ## look for inputs that crash a parser (FUZZ=name, all without it; SECONDS=60 each)
+	@$(MAKE) VARIANT=fuzz run-fuzz
+
+run-fuzz: $(if $(FUZZ),$(BUILD)/tests/fuzz/fuzz_$(FUZZ),$(FUZZ_TARGETS))
+	@SECONDS_EACH=$(SECONDS) tests/fuzz/run.sh $^
 
 # --- Gates -----------------------------------------------------------------------
 
@@ -271,7 +312,7 @@ format: deps-check ## reformat the sources
 	clang-format-14 -i $(OWN_C)
 
 check: deps deps-test deps-check check-format check-headers check-lint check-tidy ## every gate, warnings as errors
-	@$(MAKE) WERROR=1 VARIANT=release BUILD=build/werror all $(patsubst $(BUILD)/%,build/werror/%,$(UNIT_TESTS) $(INTEGRATION_TESTS))
+	@$(MAKE) WERROR=1 VARIANT=release BUILD=build/werror all $(patsubst $(BUILD)/%,build/werror/%,$(UNIT_TESTS) $(FUZZ_TARGETS) $(INTEGRATION_TESTS))
 
 check-format:
 	$(call say,FORMAT,)

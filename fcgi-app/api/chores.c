@@ -13,18 +13,43 @@ static void keep_metrics(void *context)
     metrics_tick(app->telemetry.metrics, clock_now_ns());
 }
 
+static void keep_history(void *context)
+{
+    struct app *app = context;
+    if (chores_for_pool(app))
+        telemetry_record(&app->telemetry, clock_now_ns());
+}
+
+/* What is judged comes every two seconds. */
+static void watch_cpu(void *context)
+{
+    struct app *app = context;
+    if (chores_for_pool(app))
+        auto_profile_look(&app->auto_profile, clock_now_ns());
+}
+
 enum app_err chores_start(struct app *app)
 {
     const struct chore table[] = {
         {.run = keep_metrics, .context = app, .every_ms = 1000},
+        {.run = keep_history, .context = app, .every_ms = 1000},
+        {.run = watch_cpu, .context = app, .every_ms = 2000},
     };
     app->leader = LEADER_NONE;
+    app->auto_profile = (struct auto_profile){
+        .profiling = app->config.profile_auto ? app->profiling : NULL,
+        .telemetry = &app->telemetry,
+        .run_dir = app->config.run_dir,
+        .log = &app->log,
+        .watch = cpu_watch_defaults,
+    };
     return ticker_new(table, sizeof(table) / sizeof(table[0]), &app->chores);
 }
 
 void chores_stop(struct app *app)
 {
     ticker_free(&app->chores);
+    auto_profile_stop(&app->auto_profile);
     leader_release(&app->leader);
 }
 

@@ -60,6 +60,7 @@ struct api_config {
     int64_t profile_ring_hz;
     int64_t profile_max_seconds;
     int64_t profile_heap_bytes;
+    bool profile_auto;
     struct fault_config cache_fault;
     struct fault_config emojify_fault;
     const char *statsd_server;

@@ -3,12 +3,14 @@
 #include "api/telemetry.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "api/routes/routes.h"
 #include "lib/base/clock.h"
 #include "lib/picture/picture.h"
+#include "lib/telemetry/metrics_columns.h"
 
 enum { STATUS_FIRST = 100, STATUS_LAST = 599, STATUS_NONE = 500, NAME_LEN = 64 };
 
@@ -239,6 +241,20 @@ static const struct metric table[ROW__MAX] = {
 
 /* --- Life ------------------------------------------------------------------------ */
 
+static enum app_err start_history(struct telemetry *telemetry, const struct api_config *config,
+                                  const struct log *log)
+{
+    const struct history_options history = {
+        .directory = metrics_is_shared(telemetry->metrics) ? config->run_dir : "",
+        .layout = metrics_layout(telemetry->metrics),
+        .column_count = metrics_column_count(telemetry->metrics),
+        .rings = {[TELEMETRY_MINUTES_AGO] = {2 * NS_PER_S, 300},
+                  [TELEMETRY_HOUR_AGO] = {60 * NS_PER_S, 66}},
+        .log = log,
+    };
+    return history_new(&history, &telemetry->history);
+}
+
 enum app_err telemetry_start(struct telemetry *telemetry, const struct api_config *config,
                              const struct log *log, struct err_buf *why)
 {
@@ -257,6 +273,8 @@ enum app_err telemetry_start(struct telemetry *telemetry, const struct api_confi
         .log = log,
     };
     enum app_err err = metrics_new(&metrics, &telemetry->metrics);
+    if (!err)
+        err = start_history(telemetry, config, log);
     if (err)
         err_detail(why, "the metrics have no memory");
     else
@@ -267,6 +285,7 @@ enum app_err telemetry_start(struct telemetry *telemetry, const struct api_confi
 void telemetry_stop(struct telemetry *telemetry)
 {
     statsd_free(&telemetry->statsd);
+    history_free(&telemetry->history);
     metrics_free(&telemetry->metrics);
 }
 
@@ -275,6 +294,46 @@ enum app_err telemetry_write(struct telemetry *telemetry, struct buf *out)
     metrics_gauge_set(telemetry->metrics, ROW_PICTURE_MEMORY, METRIC_AT(0),
                       (int64_t)picture_library_memory());
     return metrics_write(telemetry->metrics, out);
+}
+
+/* --- History --------------------------------------------------------------------- */
+
+void telemetry_record(struct telemetry *telemetry, int64_t now_ns)
+{
+    if (!history_is_due(telemetry->history, now_ns))
+        return;
+    uint64_t *values = calloc(metrics_column_count(telemetry->metrics), sizeof(*values));
+    if (!values)
+        return; /* a row less */
+    metrics_snapshot(telemetry->metrics, values);
+    history_record(telemetry->history, now_ns, values);
+    free(values);
+}
+
+static size_t column(const struct telemetry *telemetry, enum row row, size_t label)
+{
+    return metrics_column(telemetry->metrics, row, (struct metrics_column_at){label, 0, 0});
+}
+
+bool telemetry_route_at(const struct telemetry *telemetry, size_t index,
+                        struct telemetry_route *route)
+{
+    for (size_t row = 0; route_label(row); row++) {
+        const struct route *found = route_row(row);
+        if (route_index(found) != row || index-- > 0) /* counted at the first of its name */
+            continue;
+        *route = (struct telemetry_route){
+            .name = route_label(row),
+            .admin = found && (found->flags & ROUTE_ADMIN) != 0,
+            .requests = column(telemetry, ROW_REQUESTS, row),
+            .cpu = column(telemetry, ROW_CPU, row),
+            .duration = column(telemetry, ROW_REQUEST_DURATION, row),
+            .bounds = request_bounds,
+            .bound_count = table[ROW_REQUEST_DURATION].bound_count,
+        };
+        return true;
+    }
+    return false;
 }
 
 /* --- Requests -------------------------------------------------------------------- */

@@ -16,6 +16,7 @@
 #include "lib/base/err.h"
 #include "lib/base/log.h"
 #include "lib/http/router.h"
+#include "lib/telemetry/history.h"
 #include "lib/telemetry/metrics.h"
 #include "lib/telemetry/statsd.h"
 
@@ -36,9 +37,13 @@ enum upstream_call {
 enum fault_route { FAULT_ROUTE_CACHE, FAULT_ROUTE_EMOJIFY, FAULT_ROUTE__MAX };
 enum fault_type { FAULT_HTTP_ERROR, FAULT_DELAY, FAULT_DUMP, FAULT_TYPE__MAX };
 
+/* The rings of the history: ten minutes closely, and something over an hour. */
+enum { TELEMETRY_MINUTES_AGO, TELEMETRY_HOUR_AGO };
+
 struct telemetry {
     struct metrics *metrics;
-    struct statsd *statsd; /* NULL: nobody is told */
+    struct history *history; /* of all that is counted; see telemetry_record */
+    struct statsd *statsd;   /* NULL: nobody is told */
 };
 
 /* APP_CONFIG, APP_NO_MEMORY, APP_INTERNAL; telemetry_stop takes down what is up. */
@@ -50,6 +55,27 @@ void telemetry_stop(struct telemetry *telemetry);
 /* The text for a scrape. Errors as metrics_write. */
 enum app_err telemetry_write(struct telemetry *telemetry, struct buf *out)
     __attribute__((warn_unused_result));
+
+/*
+ * Add the numbers of now to the history, when it is time: every 2 s and every 60 s.
+ * For the pool's leader, about once a second. `now_ns`: CLOCK_MONOTONIC.
+ */
+void telemetry_record(struct telemetry *telemetry, int64_t now_ns);
+
+/* Where the history (lib/telemetry/history.h) has what is known of a route. */
+struct telemetry_route {
+    const char *name;      /* as the metrics have it; "none" for what is no route */
+    bool admin;            /* of operators: what it costs is what they asked for */
+    size_t requests;       /* first of 5 columns, answers of 1xx to 5xx */
+    size_t cpu;            /* nanoseconds */
+    size_t duration;       /* first of bound_count + 1 columns of a histogram; its sum follows */
+    const int64_t *bounds; /* of duration, in nanoseconds */
+    size_t bound_count;
+};
+
+/* The routes from 0 on. False beyond the last; names come once. */
+bool telemetry_route_at(const struct telemetry *telemetry, size_t index,
+                        struct telemetry_route *route);
 
 /* A request on its way through the handler; both by the thread that handles it. */
 struct telemetry_request {

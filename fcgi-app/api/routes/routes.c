@@ -21,6 +21,7 @@ const struct route root_routes[] = {
     {HTTP_GET, "/debug/pprof/", "pprof", route_pprof_index, ROUTE_ADMIN},
     {HTTP_GET, "/debug/pprof/{name}", "pprof", route_pprof, ROUTE_ADMIN},
     {HTTP_POST, "/debug/pprof/{name}", "pprof", route_pprof, ROUTE_ADMIN},
+    {HTTP_GET, "/debug/pprof/saved/{name}", "pprof", route_pprof_saved, ROUTE_ADMIN},
     {HTTP_GET, "/pprof/{name}", "pprof", route_pprof_legacy, ROUTE_ADMIN},
     {HTTP_POST, "/pprof/{name}", "pprof", route_pprof_legacy, ROUTE_ADMIN},
 };

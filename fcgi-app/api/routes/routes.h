@@ -37,6 +37,7 @@ route_handler route_payments;       /* POST /payments     payments.c */
 route_handler route_pprof_redirect; /* GET /debug/pprof         pprof.c, at the root */
 route_handler route_pprof_index;    /* GET /debug/pprof/ */
 route_handler route_pprof;          /* /debug/pprof/{name} */
+route_handler route_pprof_saved;    /* GET /debug/pprof/saved/{name} pprof_saved.c */
 route_handler route_pprof_legacy;   /* /pprof/{name} */
 route_handler route_metrics;        /* GET /metrics       metrics.c, at the root */
 
