@@ -9,7 +9,8 @@
 #   stack.sh run     up, emojify one photograph as a demonstration, stay until Ctrl-C
 #   stack.sh pids    what runs now, a name=pid a line
 #
-# From the environment: PORT (8080), WEB (lighttpd), API_PROCESSES (1), BUILD (the
+# From the environment: PORT (8080), WEB (lighttpd), API_PROCESSES (1), DIRECT (on: the
+# web server itself sends files of the local tier; or off), BUILD (the
 # programs' directory, build/release), START_SECONDS (20: how long a start may take),
 # API_STDERR (where lighttpd and the api write their log, api.log);
 # CACHE_ADDRESS or FACEBOX when there is a cache or a FaceBox already; and every
@@ -33,6 +34,7 @@ root=$(cd "$(dirname "$0")/.." && pwd -P)
 PORT=${PORT:-8080}
 WEB=${WEB:-lighttpd}
 API_PROCESSES=${API_PROCESSES:-1}
+DIRECT=${DIRECT:-on}
 BUILD=${BUILD:-build/release}
 START_SECONDS=${START_SECONDS:-20}
 base=http://127.0.0.1:$PORT
@@ -59,6 +61,10 @@ check_settings() {
     is_number "$PORT" 1 65535 || die "PORT=$PORT: must be a port from 1 to 65535"
     is_number "$API_PROCESSES" 1 64 || die "API_PROCESSES=$API_PROCESSES: must be from 1 to 64"
     is_number "$START_SECONDS" 1 600 || die "START_SECONDS=$START_SECONDS: must be from 1 to 600"
+    case $DIRECT in
+    on | off) ;;
+    *) die "DIRECT=$DIRECT: must be on or off" ;;
+    esac
     [ "$WEB" = lighttpd ] || die "WEB=$WEB: must be lighttpd"
     case $root in
     *[[:space:]\"\$\\]*) die "$root: lighttpd cannot start a program from a path with blanks, quotes, \$ or \\" ;;
@@ -283,6 +289,22 @@ start_facebox() {
     export FACEBOX="http://127.0.0.1:$port"
 }
 
+# LOCAL_CACHE_TTL in seconds, when it is written as one number: max_age must be the
+# application's, which goes on answering alone when it is not.
+write_direct_conf() {
+    max_age=${LOCAL_CACHE_TTL:-30}
+    unit=1
+    case $max_age in
+    *m) unit=60 ;;
+    *h) unit=3600 ;;
+    esac
+    max_age=${max_age%[smh]}
+    ! is_number "$max_age" 1 86400 || cat <<END
+var.emojify_max_age = "$((max_age * unit))"
+include "$root/httpd-conf/lighttpd/direct.conf"
+END
+}
+
 # The main configuration around httpd-conf/lighttpd/emojify.conf.
 write_lighttpd_conf() {
     cat <<END
@@ -313,6 +335,7 @@ include "$root/httpd-conf/lighttpd/mimetypes.conf"
 include "$root/httpd-conf/lighttpd/htdocs.conf"
 include "$root/httpd-conf/lighttpd/emojify.conf"
 END
+    [ "$DIRECT" = off ] || write_direct_conf
 }
 
 start_web() {

@@ -19,6 +19,7 @@
 #include "api/health.h"
 #include "api/image/artwork.h"
 #include "api/jobs/table.h"
+#include "api/localcache/local_cache.h"
 #include "api/profiling/profiling.h"
 #include "api/telemetry.h"
 #include "lib/base/coalesce.h"
@@ -43,6 +44,7 @@ struct app {
     struct artwork *artwork;
     struct address_guard *guard;
     struct cache_client *cache;
+    struct local_cache *tier; /* NULL: there is none; its functions take any thread */
     struct face_client faces;
     struct authn *authn;         /* NULL: requests need no token */
     struct profiling *profiling; /* NULL: PROFILE is off, and its routes do not exist */

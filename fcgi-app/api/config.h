@@ -51,6 +51,8 @@ struct api_config {
     int64_t emojify_queue;       /* 0: by the number of workers */
     int64_t request_timeout_ms;
     int64_t local_cache_ttl_ms;
+    const char *local_cache_dir; /* "": there is no local tier */
+    int64_t local_cache_bytes;
     const char *run_dir;
     bool profile;
     const char *profile_token;

@@ -154,6 +154,12 @@ enum row {
     ROW_SHARED,
     ROW_FAULT_DECISIONS,
     ROW_FAULTS,
+    ROW_LOCAL_CACHE_HITS,
+    ROW_LOCAL_CACHE_STALE,
+    ROW_LOCAL_CACHE_MISSES,
+    ROW_LOCAL_CACHE_UNSTORED,
+    ROW_LOCAL_CACHE_BYTES,
+    ROW_LOCAL_CACHE_FILES,
     ROW__MAX
 };
 
@@ -237,6 +243,27 @@ static const struct metric table[ROW__MAX] = {
                     .help = "Faults injected on purpose",
                     .labels = {{.name = "route", .value = fault_route_label},
                                {.name = "type", .value = fault_type_label}}},
+    [ROW_LOCAL_CACHE_HITS] = {.name = "emojify_local_cache_hits_total",
+                              .type = METRIC_COUNTER,
+                              .help = "Requests answered from the local tier alone"},
+    [ROW_LOCAL_CACHE_STALE] = {.name = "emojify_local_cache_stale_total",
+                               .type = METRIC_COUNTER,
+                               .help =
+                                   "Requests whose file was in the local tier for LOCAL_CACHE_TTL, "
+                                   "so that the cache was asked"},
+    [ROW_LOCAL_CACHE_MISSES] = {.name = "emojify_local_cache_misses_total",
+                                .type = METRIC_COUNTER,
+                                .help = "Requests whose file the local tier did not have"},
+    [ROW_LOCAL_CACHE_UNSTORED] = {.name = "emojify_local_cache_unstored_total",
+                                  .type = METRIC_COUNTER,
+                                  .help =
+                                      "Answers of the cache that the local tier could not keep"},
+    [ROW_LOCAL_CACHE_BYTES] = {.name = "emojify_local_cache_bytes",
+                               .type = METRIC_GAUGE,
+                               .help = "What the files of the local tier take, in whole pages"},
+    [ROW_LOCAL_CACHE_FILES] = {.name = "emojify_local_cache_files",
+                               .type = METRIC_GAUGE,
+                               .help = "Files in the local tier"},
 };
 
 /* --- Life ------------------------------------------------------------------------ */
@@ -417,6 +444,23 @@ void telemetry_pictures_freed(struct telemetry *telemetry)
 {
     metrics_gauge_set(telemetry->metrics, ROW_PICTURE_MEMORY, METRIC_AT(0),
                       (int64_t)picture_library_memory());
+}
+
+void telemetry_local_cache(struct telemetry *telemetry, enum local_cache_event event)
+{
+    static const enum row rows[LOCAL_CACHE_EVENT__MAX] = {
+        [LOCAL_CACHE_EVENT_HIT] = ROW_LOCAL_CACHE_HITS,
+        [LOCAL_CACHE_EVENT_STALE] = ROW_LOCAL_CACHE_STALE,
+        [LOCAL_CACHE_EVENT_MISS] = ROW_LOCAL_CACHE_MISSES,
+        [LOCAL_CACHE_EVENT_UNSTORED] = ROW_LOCAL_CACHE_UNSTORED,
+    };
+    metrics_add(telemetry->metrics, rows[event], METRIC_AT(0), 1);
+}
+
+void telemetry_local_cache_size(struct telemetry *telemetry, int64_t bytes, int64_t files)
+{
+    metrics_gauge_set(telemetry->metrics, ROW_LOCAL_CACHE_BYTES, METRIC_AT(0), bytes);
+    metrics_gauge_set(telemetry->metrics, ROW_LOCAL_CACHE_FILES, METRIC_AT(0), files);
 }
 
 void telemetry_queue(struct telemetry *telemetry, int change)

@@ -40,6 +40,15 @@ enum fault_type { FAULT_HTTP_ERROR, FAULT_DELAY, FAULT_DUMP, FAULT_TYPE__MAX };
 /* The rings of the history: ten minutes closely, and something over an hour. */
 enum { TELEMETRY_MINUTES_AGO, TELEMETRY_HOUR_AGO };
 
+/* What GET /cache/{file} found in the local tier. */
+enum local_cache_event {
+    LOCAL_CACHE_EVENT_HIT,
+    LOCAL_CACHE_EVENT_STALE, /* it was there, but the cache had to be asked */
+    LOCAL_CACHE_EVENT_MISS,
+    LOCAL_CACHE_EVENT_UNSTORED, /* what the cache had answered could not be kept */
+    LOCAL_CACHE_EVENT__MAX
+};
+
 struct telemetry {
     struct metrics *metrics;
     struct history *history; /* of all that is counted; see telemetry_record */
@@ -105,6 +114,10 @@ void telemetry_stored(struct telemetry *telemetry, size_t faces);
 
 /* The pictures of one request are not in memory any more. */
 void telemetry_pictures_freed(struct telemetry *telemetry);
+
+void telemetry_local_cache(struct telemetry *telemetry, enum local_cache_event event);
+/* What the local tier holds; 0 and 0 in all processes of the pool but one. */
+void telemetry_local_cache_size(struct telemetry *telemetry, int64_t bytes, int64_t files);
 
 /* So many more requests and jobs wait for their turn, or for who does the same work. */
 void telemetry_queue(struct telemetry *telemetry, int change);
