@@ -105,7 +105,7 @@ objects = $(patsubst %,$(BUILD)/%.o,$(basename $(1)))
 # Files named *main.c are programs of their own; the rest of a folder is an archive,
 # so that a unit test links just what it uses.
 archive_of = $(call objects,$(filter-out %main.c,$(call sources,$(1))))
-PROTO_OBJECTS := $(BUILD)/generated/cache.pb-c.o $(BUILD)/generated/google/protobuf/wrappers.pb-c.o
+PROTO_OBJECTS := $(addprefix $(BUILD)/generated/,cache.pb-c.o health.pb-c.o google/protobuf/wrappers.pb-c.o)
 BINARIES := $(PROGRAMS:%=$(BUILD)/emojify-%)
 ARTWORK  := $(BUILD)/emoji.artwork
 
@@ -125,7 +125,7 @@ PICTURES := $(addprefix build/pictures/,grace_hopper.jpg astronaut.png camera.pn
 
 # --- Targets for people ----------------------------------------------------------
 
-.PHONY: bench bench-programs experiment all help deps deps-test deps-fuzz deps-check fuzz run-fuzz test-long run-long \
+.PHONY: bench bench-programs experiment all help docs deps deps-test deps-fuzz deps-check fuzz run-fuzz test-long run-long \
 	run up down pictures test unit run-tests asan screenshots \
 	format check check-format check-headers check-tidy check-lint clean
 
@@ -181,6 +181,10 @@ bench: deps deps-test ## measure: what profiling costs (BENCH=name for one, ROUN
 	@$(MAKE) all pictures bench-programs
 	@BUILD=$(BUILD) tests/bench/run.sh $(if $(BENCH),tests/bench/$(BENCH).sh,$(BENCHES))
 
+docs: all ## write docs/configuration.md from the programs' tables
+	@BUILD=$(BUILD) docs/configuration.sh >$(BUILD)/configuration.md && \
+		cp $(BUILD)/configuration.md docs/configuration.md
+
 clean: ## remove build/
 	rm -rf build tests/browser/node_modules
 
@@ -222,10 +226,10 @@ $(BUILD)/generated/%.o: $(BUILD)/generated/stamp
 	$(call say,CC,$(@:.o=.c))
 	$(Q)$(CC) $(CPPFLAGS) -std=gnu11 $(COMMON) -w -c -o $@ $(@:.o=.c)
 
-$(BUILD)/generated/stamp: proto/cache.proto Makefile
+$(BUILD)/generated/stamp: proto/cache.proto proto/health.proto Makefile
 	$(call say,PROTO,$<)
 	$(Q)mkdir -p $(@D)
-	$(Q)protoc-c -Iproto -I/usr/include --c_out=$(@D) proto/cache.proto
+	$(Q)protoc-c -Iproto -I/usr/include --c_out=$(@D) proto/cache.proto proto/health.proto
 	$(Q)protoc-c -I/usr/include --c_out=$(@D) google/protobuf/wrappers.proto
 	$(Q)touch $@
 

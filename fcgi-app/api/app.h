@@ -20,6 +20,7 @@
 #include "api/image/artwork.h"
 #include "api/jobs/table.h"
 #include "api/localcache/local_cache.h"
+#include "api/log_level.h"
 #include "api/profiling/profiling.h"
 #include "api/telemetry.h"
 #include "lib/base/coalesce.h"
@@ -50,17 +51,18 @@ struct app {
     struct profiling *profiling; /* NULL: PROFILE is off, and its routes do not exist */
     struct sampler_route route_functions[APP_MAX_ROUTES]; /* for the profiles' route label */
     /* Both count with an atomic of their own. */
-    struct admin_guard admin_guard;   /* of /debug/ and /pprof/, which PROFILE_AUTH may open */
-    struct admin_guard token_guard;   /* never open */
-    struct telemetry telemetry;       /* its functions take any thread */
-    struct table *table;              /* takes any thread */
-    struct background *background;    /* takes any thread; NULL: no jobs, for WORKERS is 1 */
-    struct health health;             /* has a lock of its own */
-    struct coalescer *gets;           /* of the cache, by id */
-    struct ticker *chores;            /* see api/chores.h */
-    struct auto_profile auto_profile; /* the chores' own */
-    struct leader leader;             /* the chores' own */
-    atomic_bool stopping;             /* SIGTERM was taken: /health/ready says so */
+    struct admin_guard admin_guard;     /* of /debug/ and /pprof/, which PROFILE_AUTH may open */
+    struct admin_guard token_guard;     /* never open */
+    struct telemetry telemetry;         /* its functions take any thread */
+    struct table *table;                /* takes any thread */
+    struct background *background;      /* takes any thread; NULL: no jobs, for WORKERS is 1 */
+    struct health health;               /* has a lock of its own */
+    struct log_level_control log_level; /* so has this */
+    struct coalescer *gets;             /* of the cache, by id */
+    struct ticker *chores;              /* see api/chores.h */
+    struct auto_profile auto_profile;   /* the chores' own */
+    struct leader leader;               /* the chores' own */
+    atomic_bool stopping;               /* SIGTERM was taken: /health/ready says so */
 };
 
 /* One worker thread's own handles. */

@@ -74,7 +74,9 @@ static enum app_err check_all(const void *checked, struct err_buf *why)
                        "guards /debug/ and /pprof/");
     if (config->metrics_auth == METRICS_AUTH_TOKEN && config->profile_token[0] == '\0')
         return err_set(why, APP_CONFIG, "METRICS_AUTH=token needs PROFILE_TOKEN");
-    return APP_OK;
+    const struct rpc_tls tls = {config->cache_tls_ca, config->cache_tls_cert,
+                                config->cache_tls_key};
+    return rpc_tls_check(&tls, "CACHE_TLS_", why);
 }
 
 #define MEMBER(name) offsetof(struct api_config, name)
@@ -161,8 +163,8 @@ static const struct config_entry entries[] = {
     {"PROFILE", CONFIG_BOOL, MEMBER(profile), "off", NULL, NULL, NULL,
      "Whether the profiling routes exist: /debug/pprof/ and /pprof/", NULL},
     {"PROFILE_TOKEN", CONFIG_SECRET, MEMBER(profile_token), NULL, NULL, NULL, NULL,
-     "The admin token, of at least 16 characters: the profiling routes ask for it, and so does "
-     "DELETE of a picture",
+     "The admin token, of at least 16 characters: the profiling routes ask for it, and so do "
+     "/debug/log and DELETE of a picture",
      check_profile_token},
     {"PROFILE_AUTH", CONFIG_CHOICE, MEMBER(profile_auth), "token", NULL, NULL, "token|none",
      "none: the web server guards the profiling routes, and they ask for nothing", NULL},

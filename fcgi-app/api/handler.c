@@ -88,12 +88,16 @@ static enum app_err admit(struct exchange *exchange, const struct route *route)
     return route->flags & ROUTE_AUTHN ? authorize(exchange) : APP_OK;
 }
 
+static bool has_token(const struct app *app)
+{
+    return app->token_guard.token && *app->token_guard.token;
+}
+
 /* Without a token, nobody could use what asks for it: DELETE is no method then. */
 static enum app_err hide_token_routes(const struct exchange *exchange, struct route_match *match,
                                       enum app_err err)
 {
-    const char *token = exchange->app->token_guard.token;
-    if ((token && *token) || (err && err != APP_METHOD_NOT_ALLOWED))
+    if (has_token(exchange->app) || (err && err != APP_METHOD_NOT_ALLOWED))
         return err;
     if (!err && !(match->route->flags & ROUTE_TOKEN))
         return APP_OK;
@@ -114,6 +118,8 @@ static enum app_err find_route(const struct exchange *exchange, struct route_mat
     /* A method that is not taken must not tell that a route which is off exists. */
     if (err == APP_METHOD_NOT_ALLOWED && !exchange->app->profiling &&
         strcmp(request->path, "/metrics") != 0)
+        return APP_NOT_FOUND;
+    if (!err && (match->route->flags & ROUTE_TOKEN) && !has_token(exchange->app))
         return APP_NOT_FOUND;
     if (err != APP_NOT_FOUND)
         return err;
@@ -147,6 +153,16 @@ static enum app_err route(struct exchange *exchange, const struct route **found)
     exchange->parameter = match.parameter;
     err = admit(exchange, match.route);
     return err ? err : match.route->handler(exchange);
+}
+
+/* Told before anything can hang, with what may help to tell clients apart. */
+static void log_arrival(const struct request *request)
+{
+    log_debug(&request->log, "Request begun",
+              LOG_FIELDS(LOG_STR("method", request->method_name), LOG_STR("path", request->path),
+                         LOG_INT("length", request->content_length),
+                         LOG_STR("client", request_param(request, "REMOTE_ADDR")),
+                         LOG_STR("agent", request_header(request, "User-Agent"))));
 }
 
 /* What went wrong is logged in our words and the peers'; level by whose fault it is. */
@@ -194,6 +210,7 @@ void handler_handle(void *context, void *worker, struct request *request, struct
     const struct route *found = NULL;
     struct telemetry_request measured;
     telemetry_request_begin(&app->telemetry, &measured);
+    log_arrival(request);
     enum app_err err = route(&exchange, &found);
     if (err && response->state == RESPONSE_HEADERS)
         (void)response_error(response, err, exchange.why.text);

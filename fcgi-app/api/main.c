@@ -166,6 +166,8 @@ static enum app_err app_init(struct app *app, struct err_buf *why)
     if (!err)
         err = start_profiling(app, why);
     if (!err)
+        err = log_level_init(&app->log_level, config->run_dir, &app->log);
+    if (!err)
         err = start_jobs(app);
     if (!err)
         err = start_tier(app);
@@ -189,6 +191,7 @@ static void app_release(struct app *app)
     picture_library_release();
     http_client_global_release();
     authn_free(&app->authn);
+    log_level_release(&app->log_level);
     health_release(&app->health);
 }
 
@@ -218,7 +221,7 @@ static enum app_err serve(struct app *app, const char *listen_address, struct er
                         LOG_INT("workers", options.workers)));
     telemetry_count(&app->telemetry, "started");
     faults_announce(&app->config, &app->log);
-    int signal_number = program_wait_for_stop();
+    int signal_number = program_wait_for_stop(&app->log);
     atomic_store(&app->stopping, true);
     log_info(&app->log, "Stopping", LOG_FIELDS(LOG_INT("signal", signal_number)));
 

@@ -7,6 +7,8 @@
 #include <sys/un.h>
 
 #include "cache/redis_url.h"
+#include "lib/rpc/tls.h"
+#include "lib/telemetry/statsd.h"
 
 /* A name or number, or unix: and a path that fits a socket's address. */
 static enum app_err check_bind_address(const char *value, struct err_buf *why)
@@ -65,14 +67,14 @@ static const struct config_entry entries[] = {
      .type = CONFIG_STRING,
      .offset = offsetof(struct cache_config, health_bind_address),
      .initial = "127.0.0.1",
-     .help = "Address that GET /health is served on"},
+     .help = "Address that GET /health and /metrics are served on"},
     {.name = "HEALTH_BIND_PORT",
      .type = CONFIG_INT,
      .offset = offsetof(struct cache_config, health_bind_port),
      .initial = "9091",
      .min = "0",
      .max = "65535",
-     .help = "Its port; 0 serves no health page"},
+     .help = "Its port; 0 serves neither"},
     {.name = "CACHE_TYPE",
      .type = CONFIG_CHOICE,
      .offset = offsetof(struct cache_config, cache_type),
@@ -108,6 +110,11 @@ static const struct config_entry entries[] = {
      .min = "0",
      .help = "Beyond it the least recently used entries of the directory are removed; 0 is no "
              "limit; Redis has a setting of its own, maxmemory"},
+    {.name = "STATSD_ADDRESS",
+     .type = CONFIG_STRING,
+     .offset = offsetof(struct cache_config, statsd_address),
+     .help = "host:port of a statsd server that takes DogStatsD's tags; empty: none is told",
+     .check = statsd_check_server},
     {.name = "LOG_LEVEL",
      .type = CONFIG_CHOICE,
      .offset = offsetof(struct cache_config, log_level),
@@ -122,7 +129,16 @@ static const struct config_entry entries[] = {
      .help = "Form of a record"},
 };
 
+/* What no row can say alone. */
+static enum app_err check_all(const void *checked, struct err_buf *why)
+{
+    const struct cache_config *config = checked;
+    const struct rpc_tls tls = {config->tls_ca, config->tls_cert, config->tls_key};
+    return rpc_tls_check(&tls, "TLS_", why);
+}
+
 struct config_table cache_config_table(void)
 {
-    return (struct config_table){.entries = entries, .count = sizeof(entries) / sizeof(entries[0])};
+    return (struct config_table){
+        .entries = entries, .count = sizeof(entries) / sizeof(entries[0]), .check = check_all};
 }

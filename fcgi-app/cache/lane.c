@@ -127,11 +127,12 @@ static void make_answer(struct lane *lane, struct lane_call *call, struct answer
                   traced ? trace.trace_id : NULL);
     struct iovec *pieces = NULL;
     size_t count = 0;
-    answer->data = NULL;
+    answer_init(answer);
     if (call->method == METHOD_OTHER) {
-        answer_fail(answer, GRPC_STATUS_UNIMPLEMENTED, "no such method");
+        answer_fail(answer, APP_NOT_IMPLEMENTED, GRPC_STATUS_UNIMPLEMENTED, "no such method");
     } else if (!call->request || rpc_message_pieces(call->request, &pieces, &count)) {
-        answer_fail(answer, GRPC_STATUS_INVALID_ARGUMENT, "no message that can be read");
+        answer_fail(answer, APP_BAD_REQUEST, GRPC_STATUS_INVALID_ARGUMENT,
+                    "no message that can be read");
     } else {
         method_run((enum method)call->method, lane->shared->store, pieces, count, &log, answer);
         free(pieces);
@@ -143,7 +144,7 @@ static void make_answer(struct lane *lane, struct lane_call *call, struct answer
     if (before + call->data_len > LIMIT_CACHE_ANSWERS) {
         log_warn(&log, "Call refused, clients read too slowly",
                  LOG_FIELDS(LOG_INT("bytes", before)));
-        answer_fail(answer, GRPC_STATUS_RESOURCE_EXHAUSTED, "too much is being sent");
+        answer_fail(answer, APP_BUSY, GRPC_STATUS_RESOURCE_EXHAUSTED, "too much is being sent");
     }
 }
 
@@ -192,6 +193,26 @@ static void send_answer(struct lane *lane, struct lane_call *call, struct answer
     grpc_slice_unref(words);
 }
 
+/* All of it, and counted. */
+static void answer_call(struct lane *lane, struct lane_call *call)
+{
+    struct telemetry *telemetry = lane->shared->telemetry;
+    struct telemetry_call measured;
+    struct answer answer;
+    telemetry_call_begin(telemetry, &measured);
+    make_answer(lane, call, &answer);
+    struct telemetry_outcome outcome = {
+        .method = (size_t)call->method,
+        .status = answer.status,
+        .err = answer.err,
+        .store_error = answer.store_error,
+        .received = answer.received,
+        .sent = answer.data_len,
+    };
+    send_answer(lane, call, &answer);
+    telemetry_call_end(telemetry, &measured, &outcome);
+}
+
 void lane_open(struct lane *lane, struct lane_shared *shared)
 {
     lane->shared = shared;
@@ -228,9 +249,7 @@ static void handle_event(struct lane *lane, const grpc_event *event)
             return;
         }
         top_up(lane); /* first, since handling may take a while */
-        struct answer answer;
-        make_answer(lane, call, &answer);
-        send_answer(lane, call, &answer);
+        answer_call(lane, call);
     }
 }
 

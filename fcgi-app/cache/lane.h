@@ -25,16 +25,18 @@
 #include <grpc/grpc.h>
 
 #include "cache/methods.h"
+#include "cache/telemetry.h"
 
 enum { LANE_AWAITED = 16 };
 enum { METHOD_OTHER = METHOD__MAX, LANE_METHODS }; /* besides enum method */
 
-/* What all lanes have in common; read-only but for the last two. */
+/* What all lanes have in common; read-only but for the last three. */
 struct lane_shared {
     grpc_server *server;
     void *methods[METHOD__MAX]; /* gRPC's handles */
     struct store *store;
     const struct log *log;
+    struct telemetry *telemetry;  /* its functions take any thread */
     _Atomic bool stopping;        /* set before the server stops: await no more calls */
     _Atomic int64_t answer_bytes; /* data being sent, up to LIMIT_CACHE_ANSWERS */
 };

@@ -8,15 +8,18 @@
 #include "cache/service.h"
 #include "cache/store_file.h"
 #include "cache/store_redis.h"
+#include "cache/telemetry.h"
 #include "lib/base/program.h"
 
 enum { STOP_GRACE_MS = 5000, SELF_CHECK_INTERVAL_MS = 5000 };
 
 /* Everything that runs; what is NULL was not started. */
 struct parts {
+    struct telemetry telemetry;
     struct store *store;
     struct service *service;
     struct self_check *self_check;
+    struct health pages;
     struct httpd *health;
 };
 
@@ -43,7 +46,9 @@ static enum app_err start_store(const struct cache_config *config, const struct 
 static enum app_err start(const struct cache_config *config, const struct log *log,
                           struct parts *parts, struct err_buf *why)
 {
-    enum app_err err = start_store(config, log, &parts->store, why);
+    enum app_err err = telemetry_start(&parts->telemetry, config->statsd_address, log, why);
+    if (!err)
+        err = start_store(config, log, &parts->store, why);
     if (err)
         return err;
     const struct service_options service_options = {
@@ -51,6 +56,7 @@ static enum app_err start(const struct cache_config *config, const struct log *l
         .port = (uint16_t)config->bind_port,
         .store = parts->store,
         .log = log,
+        .telemetry = &parts->telemetry,
         .tls = {config->tls_ca, config->tls_cert, config->tls_key},
     };
     err = service_start(&service_options, &parts->service, why);
@@ -65,8 +71,9 @@ static enum app_err start(const struct cache_config *config, const struct log *l
     err = self_check_start(&self_check_options, &parts->self_check, why);
     if (err || config->health_bind_port == 0)
         return err;
+    parts->pages = (struct health){parts->store, &parts->telemetry};
     return health_start(config->health_bind_address, (uint16_t)config->health_bind_port,
-                        parts->store, log, &parts->health, why);
+                        &parts->pages, log, &parts->health, why);
 }
 
 /* False when the program has to say that it failed. */
@@ -76,6 +83,7 @@ static bool stop(struct parts *parts)
     httpd_stop(&parts->health);
     service_stop(&parts->service, STOP_GRACE_MS);
     store_free(&parts->store);
+    telemetry_stop(&parts->telemetry);
     return !failed;
 }
 
@@ -107,7 +115,8 @@ int main(int argc, char **argv)
         log_info(&log, "Service started",
                  LOG_FIELDS(LOG_STR("address", service_address(parts.service)),
                             LOG_STR("version", APP_VERSION)));
-        int number = program_wait_for_stop();
+        telemetry_count(&parts.telemetry, "started");
+        int number = program_wait_for_stop(&log);
         log_info(&log, "Service stopping", LOG_FIELDS(LOG_INT("signal", number)));
         exit_status = stop(&parts) ? EXIT_SUCCESS : EXIT_FAILURE;
     }

@@ -22,7 +22,8 @@ struct call {
     struct wire_cache_item item;
     char id[LIMIT_CACHE_FOREIGN_ID];
     size_t id_len;
-    size_t bytes; /* of the entry that was read or written, for the log */
+    size_t bytes;           /* of the entry that was read or written, for the log */
+    enum app_err store_err; /* what the store said */
 };
 
 static enum app_err run_get(struct call *call, struct answer *answer, struct err_buf *why);
@@ -95,7 +96,8 @@ static enum app_err run_get(struct call *call, struct answer *answer, struct err
 {
     enum app_err err = check_id(call, why);
     if (!err)
-        err = store_get(call->store, call->id, call->id_len, &answer->data, &answer->data_len, why);
+        err = call->store_err =
+            store_get(call->store, call->id, call->id_len, &answer->data, &answer->data_len, why);
     if (err)
         return err;
     answer->head_len = wire_cache_item_head(call->id, call->id_len, answer->data_len, answer->head);
@@ -116,10 +118,11 @@ static enum app_err run_put(struct call *call, struct answer *answer, struct err
     if (!data)
         return APP_NO_MEMORY;
     wire_span_copy(call->pieces, call->count, span, data);
-    err = store_put(call->store, call->id, call->id_len, data, span->len, why);
+    err = call->store_err = store_put(call->store, call->id, call->id_len, data, span->len, why);
     free(data);
     if (err)
         return err;
+    answer->received = span->len;
     answer->head_len = wire_cache_item_head(call->id, call->id_len, 0, answer->head);
     call->bytes = span->len;
     return APP_OK;
@@ -130,7 +133,7 @@ static enum app_err run_exists(struct call *call, struct answer *answer, struct 
     bool exists = false;
     enum app_err err = check_id(call, why);
     if (!err)
-        err = store_exists(call->store, call->id, call->id_len, &exists, why);
+        err = call->store_err = store_exists(call->store, call->id, call->id_len, &exists, why);
     if (err)
         return err;
     Google__Protobuf__BoolValue message = GOOGLE__PROTOBUF__BOOL_VALUE__INIT;
@@ -148,18 +151,32 @@ static enum app_err run_check(struct call *call, struct answer *answer, struct e
         return err_set(why, APP_NOT_FOUND, "no such service");
     HealthCheckResponse message = HEALTH_CHECK_RESPONSE__INIT;
     message.status = HEALTH_CHECK_RESPONSE__SERVING_STATUS__SERVING;
-    if (store_check(call->store, why)) /* the reason is logged, the call itself went well */
+    call->store_err = store_check(call->store, why);
+    if (call->store_err) /* the reason is logged, the call itself went well */
         message.status = HEALTH_CHECK_RESPONSE__SERVING_STATUS__NOT_SERVING;
     answer->head_len = health_check_response__pack(&message, answer->head);
     return APP_OK;
 }
 
-void answer_fail(struct answer *answer, grpc_status_code status, const char *words)
+void answer_init(struct answer *answer)
+{
+    answer->status = GRPC_STATUS_OK;
+    answer->head_len = 0;
+    answer->data = NULL;
+    answer->data_len = 0;
+    answer->err = APP_OK;
+    answer->store_error = APP_OK;
+    answer->received = 0;
+}
+
+void answer_fail(struct answer *answer, enum app_err err, grpc_status_code status,
+                 const char *words)
 {
     free(answer->data);
     answer->data = NULL;
     answer->data_len = 0;
     answer->head_len = 0;
+    answer->err = err;
     answer->status = status;
     (void)snprintf(answer->words, sizeof(answer->words), "%s", words);
 }
@@ -192,15 +209,14 @@ void method_run(enum method method, struct store *store, const struct iovec *pie
     call.count = count;
     call.id_len = 0;
     call.bytes = 0;
+    call.store_err = APP_OK;
 
-    answer->status = GRPC_STATUS_OK;
-    answer->head_len = 0;
-    answer->data = NULL;
-    answer->data_len = 0;
     enum app_err err = read_request(&call, &why);
     if (!err)
         err = methods[method].run(&call, answer, &why);
     if (err)
-        answer_fail(answer, status_of(err), why.text[0] ? why.text : app_strerror(err));
+        answer_fail(answer, err, status_of(err), why.text[0] ? why.text : app_strerror(err));
+    if (call.store_err != APP_NOT_FOUND && call.store_err != APP_GONE)
+        answer->store_error = call.store_err;
     log_call(method, &call, log, answer, &why, clock_now_ns() - started);
 }

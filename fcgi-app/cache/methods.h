@@ -31,13 +31,20 @@ struct answer {
     size_t head_len;
     void *data; /* malloc'ed and the caller's; NULL: none */
     size_t data_len;
+    enum app_err err;         /* of the call, for what is counted */
+    enum app_err store_error; /* of the store, if that failed; Check goes well then */
+    size_t received;          /* bytes that were stored */
 };
 
-/* Fill `answer`, whatever happens, and log the call in one record. */
+/* An answer without a message or an error so far. */
+void answer_init(struct answer *answer);
+
+/* Fill `answer`, which is initialised, whatever happens, and log the call in one record. */
 void method_run(enum method method, struct store *store, const struct iovec *pieces, size_t count,
                 const struct log *log, struct answer *answer);
 
 /* Make `answer` a failure, freeing its data. */
-void answer_fail(struct answer *answer, grpc_status_code status, const char *words);
+void answer_fail(struct answer *answer, enum app_err err, grpc_status_code status,
+                 const char *words);
 
 #endif

@@ -223,6 +223,14 @@ enum app_err redis_pool_call(struct redis_pool *pool, const struct redis_word *w
     return err;
 }
 
+void redis_pool_look(struct redis_pool *pool, bool *away, uint64_t *connects)
+{
+    pthread_mutex_lock(&pool->lock);
+    *away = pool->state != REDIS_THERE;
+    *connects = pool->epoch;
+    pthread_mutex_unlock(&pool->lock);
+}
+
 /* --- Life ---------------------------------------------------------------------- */
 
 /* Whatever stays when there is no keeper. */

@@ -9,6 +9,7 @@
 #ifndef CACHE_REDIS_POOL_H
 #define CACHE_REDIS_POOL_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "cache/redis_connection.h"
@@ -38,5 +39,8 @@ void redis_pool_free(struct redis_pool **pool);
 enum app_err redis_pool_call(struct redis_pool *pool, const struct redis_word *words, size_t count,
                              int64_t deadline_ns, struct redis_reply *reply, struct err_buf *why)
     __attribute__((warn_unused_result));
+
+/* Whether Redis is away now, and how often it was found to be there. */
+void redis_pool_look(struct redis_pool *pool, bool *away, uint64_t *connects);
 
 #endif

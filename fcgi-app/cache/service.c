@@ -162,6 +162,7 @@ enum app_err service_start(const struct service_options *options, struct service
     made->shared.store = options->store;
     options->store->before_wait = lane_yield_turn;
     made->shared.log = options->log;
+    made->shared.telemetry = options->telemetry;
     rpc_up(options->log);
     made->shared.server = create_server();
     for (enum method method = 0; method < METHOD__MAX; method++)

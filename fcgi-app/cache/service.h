@@ -21,6 +21,7 @@
 #include <stdint.h>
 
 #include "cache/store.h"
+#include "cache/telemetry.h"
 #include "lib/base/err.h"
 #include "lib/base/log.h"
 #include "lib/rpc/tls.h"
@@ -31,8 +32,9 @@ struct service_options {
     const char *address; /* a host, or unix:/path, which gets mode 0660 whatever the umask */
     uint16_t port;       /* 0: any free one */
     struct store *store;
-    const struct log *log; /* must outlive the service */
-    struct rpc_tls tls;    /* zeroed: plain connections */
+    const struct log *log;       /* must outlive the service */
+    struct telemetry *telemetry; /* so must it; NULL: calls are not counted */
+    struct rpc_tls tls;          /* zeroed: plain connections */
 };
 
 /*

@@ -24,10 +24,22 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "lib/base/err.h"
 
 struct store;
+
+enum store_removal { STORE_REMOVAL_EXPIRED, STORE_REMOVAL_EVICTED, STORE_REMOVAL__MAX };
+
+/* How a store is and what it has done so far; zero is what a kind of store does not know. */
+struct store_state {
+    int64_t entries;
+    int64_t bytes;
+    uint64_t removed[STORE_REMOVAL__MAX]; /* entries, each for a reason */
+    bool redis_away;
+    uint64_t redis_connects;
+};
 
 struct store_operations {
     /* The entry's bytes; *data is malloc'ed and the caller's, *len is not 0. */
@@ -44,6 +56,8 @@ struct store_operations {
                            struct err_buf *why);
     /* Whether the store can be read and written now. */
     enum app_err (*check)(struct store *store, struct err_buf *why);
+    /* Fill in what it knows; the rest is zero already. NULL: it knows nothing. */
+    void (*look)(struct store *store, struct store_state *state);
     /* Stop and free it; what it holds stays where that outlives a process. */
     void (*free)(struct store *store);
 };
@@ -87,6 +101,12 @@ static inline enum app_err store_exists(struct store *store, const char *id, siz
 static inline enum app_err store_check(struct store *store, struct err_buf *why)
 {
     return store->operations->check(store, why);
+}
+
+static inline void store_look(struct store *store, struct store_state *state)
+{
+    if (store->operations->look)
+        store->operations->look(store, state);
 }
 
 /* NULLs the caller's pointer. NULL allowed. */

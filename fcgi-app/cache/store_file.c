@@ -81,7 +81,7 @@ static bool is_found(struct store_file *self, const char *name, const struct sta
         return false;
     if (!store_is_expired(&self->directory, status))
         return true;
-    (void)store_remove(&self->directory, name, store_stamp_written, store_stamp_written(status));
+    (void)store_remove(&self->directory, name, STORE_REMOVAL_EXPIRED, store_stamp_written(status));
     return false;
 }
 
@@ -312,6 +312,17 @@ static enum app_err file_check(struct store *store, struct err_buf *why)
     return APP_OK;
 }
 
+static void file_look(struct store *store, struct store_state *state)
+{
+    struct store_directory *directory = &self_of(store)->directory;
+    state->entries = atomic_load(&directory->entries);
+    pthread_mutex_lock(&directory->lock);
+    state->bytes = directory->bytes;
+    pthread_mutex_unlock(&directory->lock);
+    for (size_t i = 0; i < STORE_REMOVAL__MAX; i++)
+        state->removed[i] = atomic_load(&directory->removed[i]);
+}
+
 static void sweep(struct store_file *self)
 {
     struct store_sweep_result result = {0};
@@ -377,6 +388,7 @@ static const struct store_operations operations = {
     .put = file_put,
     .exists = file_exists,
     .check = file_check,
+    .look = file_look,
     .free = file_free,
 };
 

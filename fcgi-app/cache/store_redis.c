@@ -164,6 +164,11 @@ static enum app_err redis_check(struct store *store, struct err_buf *why)
     return err == APP_TOO_LARGE ? APP_OK : err;
 }
 
+static void redis_look(struct store *store, struct store_state *state)
+{
+    redis_pool_look(self_of(store)->pool, &state->redis_away, &state->redis_connects);
+}
+
 static void redis_free(struct store *store)
 {
     struct store_redis *self = self_of(store);
@@ -176,6 +181,7 @@ static const struct store_operations operations = {
     .put = redis_put,
     .exists = redis_exists,
     .check = redis_check,
+    .look = redis_look,
     .free = redis_free,
 };
 

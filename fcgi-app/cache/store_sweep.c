@@ -101,9 +101,12 @@ bool store_is_expired(const struct store_directory *directory, const struct stat
            !store_is_mark(status);
 }
 
-int64_t store_remove(struct store_directory *directory, const char *name,
-                     int64_t (*stamp)(const struct stat *), int64_t latest_ns)
+/* What is too old goes by when it was written, what is too much by when it was used. */
+int64_t store_remove(struct store_directory *directory, const char *name, enum store_removal reason,
+                     int64_t latest_ns)
 {
+    int64_t (*stamp)(const struct stat *) =
+        reason == STORE_REMOVAL_EXPIRED ? store_stamp_written : store_stamp_used;
     struct stat status;
     int64_t removed = -1;
     store_directory_lock(directory);
@@ -114,6 +117,8 @@ int64_t store_remove(struct store_directory *directory, const char *name,
         directory->bytes -= removed;
     }
     store_directory_unlock(directory);
+    if (removed >= 0)
+        atomic_fetch_add(&directory->removed[reason], 1);
     return removed;
 }
 
@@ -188,7 +193,8 @@ static enum app_err look_at_entry(struct scan *scan, const char *text,
     if (fstatat(directory->fd, text, &status, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(status.st_mode))
         return APP_OK;
     if (store_is_expired(directory, &status)) {
-        int64_t removed = store_remove(directory, text, store_stamp_written, oldest_ns(directory));
+        int64_t removed =
+            store_remove(directory, text, STORE_REMOVAL_EXPIRED, oldest_ns(directory));
         if (removed >= 0) {
             scan->expired_bytes += removed;
             scan->result.removed++;
@@ -262,7 +268,8 @@ static void evict(struct scan *scan)
             return;
         char text[MD5_HEX_LEN + 1];
         encode_name(candidates->items[i].name, text);
-        if (store_remove(directory, text, store_stamp_used, candidates->items[i].used_ns) >= 0) {
+        if (store_remove(directory, text, STORE_REMOVAL_EVICTED, candidates->items[i].used_ns) >=
+            0) {
             scan->result.removed++;
             scan->result.entries--;
         }
@@ -283,6 +290,7 @@ enum app_err store_sweep(struct store_directory *directory, struct store_sweep_r
     directory->bytes = scan.bytes + (directory->bytes - before + scan.expired_bytes);
     pthread_mutex_unlock(&directory->lock);
     evict(&scan);
+    atomic_store(&directory->entries, (int64_t)scan.result.entries);
     *result = scan.result;
 out:
     free(scan.candidates.items);

@@ -13,16 +13,19 @@
 #include <stdint.h>
 #include <sys/stat.h>
 
+#include "cache/store.h"
 #include "lib/base/err.h"
 
 struct store_directory {
     int fd;
-    int64_t max_life_ms;   /* 0: for ever */
-    int64_t max_bytes;     /* 0: no limit */
-    _Atomic bool stopping; /* ends a sweep early */
-    bool has_flock;        /* decided at the start */
-    pthread_mutex_t lock;  /* guards `bytes`; see store_directory_lock */
-    int64_t bytes;         /* of all entries, as far as this process knows */
+    int64_t max_life_ms;                          /* 0: for ever */
+    int64_t max_bytes;                            /* 0: no limit */
+    _Atomic bool stopping;                        /* ends a sweep early */
+    bool has_flock;                               /* decided at the start */
+    pthread_mutex_t lock;                         /* guards `bytes`; see store_directory_lock */
+    int64_t bytes;                                /* of all entries, as far as this process knows */
+    _Atomic int64_t entries;                      /* that the last sweep left */
+    _Atomic uint64_t removed[STORE_REMOVAL__MAX]; /* since the start */
 };
 
 struct store_sweep_result {
@@ -55,10 +58,10 @@ bool store_is_expired(const struct store_directory *directory, const struct stat
 /*
  * Remove `name` if its stamp is not after `latest_ns`, that is, unless somebody
  * has replaced or used it since it was looked at; a mark is never removed.
- * Returns its bytes, -1 when it stays.
+ * Returns its bytes, -1 when it stays; what goes is counted under `reason`.
  */
-int64_t store_remove(struct store_directory *directory, const char *name,
-                     int64_t (*stamp)(const struct stat *), int64_t latest_ns);
+int64_t store_remove(struct store_directory *directory, const char *name, enum store_removal reason,
+                     int64_t latest_ns);
 
 /*
  * Go through the directory once, see store_file.h. APP_INTERNAL with

@@ -10,6 +10,7 @@
 #include "facebox/config.h"
 #include "facebox/detector_pool.h"
 #include "facebox/server.h"
+#include "facebox/telemetry.h"
 #include "lib/base/limits.h"
 #include "lib/base/program.h"
 #include "lib/httpd/httpd.h"
@@ -25,6 +26,7 @@ struct app {
     bool http_client_up;
     bool picture_up;
     struct address_guard *guard;
+    struct telemetry telemetry;
     struct server server;
     struct httpd *httpd;
 };
@@ -41,6 +43,8 @@ static enum app_err start_libraries(struct app *app, struct err_buf *why)
         return err;
     app->picture_up = true;
     err = address_guard_new(config->fetch_allow_cidr, config->fetch_allow_ports, &app->guard, why);
+    if (!err)
+        err = telemetry_start(&app->telemetry, &app->log);
     if (err)
         return err;
     return detector_pool_new(facebox_config_workers(config), &app->server.pool);
@@ -54,6 +58,7 @@ static enum app_err start_server(struct app *app, struct err_buf *why)
     server->password = app->config.password;
     server->picture_time_ms = SERVER_PICTURE_TIME_MS;
     server->log = &app->log;
+    server->telemetry = &app->telemetry;
     if (gethostname(server->hostname, sizeof(server->hostname) - 1) != 0)
         server->hostname[0] = '\0';
     struct httpd_options options = {
@@ -72,6 +77,7 @@ static enum app_err start_server(struct app *app, struct err_buf *why)
 static void stop(struct app *app)
 {
     httpd_stop(&app->httpd);
+    telemetry_stop(&app->telemetry);
     detector_pool_free(&app->server.pool);
     address_guard_free(&app->guard);
     if (app->picture_up)
@@ -96,7 +102,7 @@ static int run(struct app *app)
                  LOG_FIELDS(LOG_STR("address", app->config.bind_address),
                             LOG_INT("port", httpd_port(app->httpd)),
                             LOG_INT("workers", facebox_config_workers(&app->config))));
-        int signal_number = program_wait_for_stop();
+        int signal_number = program_wait_for_stop(&app->log);
         log_info(&app->log, "Stopping", LOG_FIELDS(LOG_INT("signal", signal_number)));
     }
     stop(app);

@@ -25,6 +25,8 @@ struct exchange {
     struct httpd_response *response;
     const char *request_id; /* NULL: none */
     struct log log;
+    size_t route; /* see server_route_name */
+    size_t faces; /* that were found */
 };
 
 /* --- Answers ---------------------------------------------------------------------- */
@@ -55,9 +57,10 @@ set_header(struct exchange *exchange, const char *name, const char *format, ...)
 
 /* --- Looking for faces ------------------------------------------------------------- */
 
-static void log_faces(const struct exchange *exchange, const char *source,
-                      const struct faces *faces, int64_t start_ns)
+static void note_faces(struct exchange *exchange, const char *source, const struct faces *faces,
+                       int64_t start_ns)
 {
+    exchange->faces = faces->count;
     log_info(&exchange->log, "Check",
              LOG_FIELDS(LOG_STR("source", source), LOG_INT("faces", faces->count),
                         LOG_MS("ms", clock_now_ns() - start_ns), LOG_INT("width", faces->width),
@@ -127,7 +130,7 @@ static enum app_err handle_check(struct exchange *exchange)
     if (err)
         log_failure(exchange, input.source, err, &why, start_ns);
     else
-        log_faces(exchange, input.source, &faces, start_ns);
+        note_faces(exchange, input.source, &faces, start_ns);
     check_input_release(&input);
     return err ? answer_failure(exchange, failure_status(exchange, err), failure_text(err, &why))
                : reply_check(&faces, &exchange->response->body);
@@ -159,7 +162,7 @@ static enum app_err handle_detect(struct exchange *exchange)
             return answer_text(exchange, failure_status(exchange, err), "busy\n");
         return answer_text(exchange, 500, "Unable to read image\n");
     }
-    log_faces(exchange, "body", &faces, start_ns);
+    note_faces(exchange, "body", &faces, start_ns);
     return reply_rectangles(&faces, &exchange->response->body);
 }
 
@@ -186,6 +189,16 @@ static enum app_err handle_health(struct exchange *exchange)
     return answer_text(exchange, 200, "ok");
 }
 
+static enum app_err handle_metrics(struct exchange *exchange)
+{
+    struct telemetry *telemetry = exchange->server->telemetry;
+    if (!telemetry)
+        return answer_failure(exchange, 404, app_strerror(APP_NOT_FOUND));
+    exchange->response->content_type = METRICS_CONTENT_TYPE;
+    set_header(exchange, "Cache-Control", "no-store");
+    return telemetry_write(telemetry, &exchange->response->body);
+}
+
 static const struct route routes[] = {
     {HTTP_POST, "/facebox/check", "check", handle_check, 0},
     {HTTP_POST, "/", "detect", handle_detect, 0},
@@ -194,7 +207,16 @@ static const struct route routes[] = {
     {HTTP_GET, "/readyz", "readyz", handle_ready, 0},
     {HTTP_GET, "/liveness", "liveness", handle_ready, 0},
     {HTTP_GET, "/health", "health", handle_health, 0},
+    {HTTP_GET, "/metrics", "metrics", handle_metrics, 0},
 };
+enum { ROUTES = sizeof(routes) / sizeof(routes[0]), ROUTE_RECOGNITION = ROUTES, ROUTE_NONE };
+
+const char *server_route_name(size_t index)
+{
+    if (index < ROUTES)
+        return routes[index].name;
+    return index == ROUTE_RECOGNITION ? "recognition" : index == ROUTE_NONE ? "none" : NULL;
+}
 
 /* Paths of the box that teach it faces or ask for taught ones, whatever the method. */
 static bool is_recognition(const char *path)
@@ -236,12 +258,16 @@ static enum app_err route(struct exchange *exchange)
         set_header(exchange, "WWW-Authenticate", "Basic realm=\"facebox\"");
         return answer_failure(exchange, 401, "authorization is needed");
     }
-    if (is_recognition(request->path))
+    if (is_recognition(request->path)) {
+        exchange->route = ROUTE_RECOGNITION;
         return answer_failure(exchange, 200, "recognition is disabled");
-    enum app_err err = router_match(routes, sizeof(routes) / sizeof(routes[0]),
-                                    http_method_parse(request->method), request->path, &match);
-    if (!err)
+    }
+    enum app_err err =
+        router_match(routes, ROUTES, http_method_parse(request->method), request->path, &match);
+    if (!err) {
+        exchange->route = (size_t)(match.route - routes);
         return match.route->handler(exchange);
+    }
     if (err == APP_METHOD_NOT_ALLOWED) {
         char allowed[64];
         router_allow_header(match.allowed, allowed, sizeof(allowed));
@@ -274,7 +300,10 @@ void server_handle(void *context, const struct httpd_request *request,
                    struct httpd_response *response)
 {
     const struct server *server = context;
-    struct exchange exchange = {.server = server, .request = request, .response = response};
+    struct exchange exchange = {
+        .server = server, .request = request, .response = response, .route = ROUTE_NONE};
+    struct telemetry_request measured;
+    telemetry_request_begin(server->telemetry, &measured);
     exchange.request_id = find_request_id(request);
     struct trace trace;
     bool traced = trace_read(&trace, find_trace_header, request);
@@ -286,4 +315,6 @@ void server_handle(void *context, const struct httpd_request *request,
         buf_release(&response->body);
         response->status = app_err_status(err);
     }
+    telemetry_request_end(server->telemetry, &measured, exchange.route, response->status,
+                          exchange.faces);
 }

@@ -8,6 +8,7 @@
  *   any  /facebox/teach and the others of recognition: "recognition is disabled"
  *   POST /                faces in the body, a JPEG or PNG file
  *   GET  /health          "ok"
+ *   GET  /metrics         for Prometheus
  *
  * Answers are JSON with "success", and "error" when that is false. As with the
  * box, and its client library's tests, what is wrong with the picture that was
@@ -25,6 +26,7 @@
 #include <stdint.h>
 
 #include "facebox/detector_pool.h"
+#include "facebox/telemetry.h"
 #include "lib/base/log.h"
 #include "lib/httpd/httpd.h"
 #include "lib/net/address_guard.h"
@@ -42,8 +44,15 @@ struct server {
     const char *password;
     int64_t picture_time_ms; /* for one picture, waiting for a detector included */
     const struct log *log;
+    struct telemetry *telemetry; /* NULL: nothing is counted, and there is no /metrics */
     char hostname[SERVER_HOSTNAME_MAX];
 };
+
+/*
+ * A name for each row of the routes' table, one for the paths of recognition, one for
+ * what is no route; NULL beyond them. For the metrics.
+ */
+const char *server_route_name(size_t index);
 
 /* An httpd_handler; `context` is a struct server. Any thread, several at once. */
 void server_handle(void *context, const struct httpd_request *request,

@@ -196,8 +196,9 @@ static void a_picture_is_counted_with_its_faces_and_its_steps(void **state)
 
 static void each_process_is_shown(void **state)
 {
-    static const char *const names[] = {"cpu_seconds_total", "resident_memory_bytes", "open_fds",
-                                        "threads", "start_time_seconds"};
+    static const char *const names[] = {"cpu_seconds_total", "resident_memory_bytes",
+                                        "open_fds",          "max_fds",
+                                        "threads",           "start_time_seconds"};
     const struct scene *scene = *state;
     pid_t pids[SIBLINGS];
     assert_int_equal(stack_pids(&scene->stack, "api", pids, SIBLINGS), SIBLINGS);

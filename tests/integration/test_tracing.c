@@ -190,6 +190,11 @@ static int start_talkative(void **state)
     return scene_start(state, (const char *const[]){"LOG_LEVEL=debug", NULL});
 }
 
+static int start_json(void **state)
+{
+    return scene_start(state, (const char *const[]){"LOG_LEVEL=debug", "LOG_FORMAT=json", NULL});
+}
+
 static void assert_not_logged(const struct scene *scene, const char *name, const char *text)
 {
     struct buf log;
@@ -240,6 +245,92 @@ static void at_debug_everything_can_be_followed(void **state)
     scene_wait_logged(scene, "cache", "method=/Cache/Exists", ids);
 }
 
+/* A new picture and then a picture that is there, both of one trace, with the ids one and two. */
+static void ask_twice(const struct scene *scene, const char *path)
+{
+    static const char *const one[] = {PARENT, "X-Request-Id: one", NULL};
+    static const char *const two[] = {PARENT, "X-Request-Id: two", NULL};
+    struct http_reply reply;
+    char address[64];
+    scene_post(scene, scene_url(scene, path).text, one, &reply);
+    assert_int_equal(reply.status, 200);
+    (void)snprintf(address, sizeof(address), "/api/cache/%.32s", http_reply_text(&reply));
+    http_reply_release(&reply);
+    scene_get(scene, address, two, &reply);
+    assert_int_equal(reply.status, 200);
+    http_reply_release(&reply);
+}
+
+/* What each of the two leaves in which log. */
+static const struct {
+    const char *log;
+    const char *text;
+    bool is_second;
+} traces_left[] = {
+    {"api", "Request handled", false}, {"api", "Request handled", true},
+    {"api", "Request begun", true},    {"facebox", "Check", false},
+    {"cache", "/Cache/Exists", false}, {"cache", "/Cache/Put", false},
+    {"cache", "/Cache/Get", true},
+};
+
+static void two_requests_of_a_trace_can_be_followed_through_all_logs(void **state)
+{
+    const struct scene *scene = *state;
+    ask_twice(scene, "/pictures/grace_hopper.jpg");
+    for (size_t i = 0; i < sizeof(traces_left) / sizeof(traces_left[0]); i++)
+        scene_wait_logged(scene, traces_left[i].log, traces_left[i].text,
+                          traces_left[i].is_second ? "request_id=two trace_id=" TRACE_ID " "
+                                                   : "request_id=one trace_id=" TRACE_ID " ");
+    assert_not_logged(scene, "facebox", "request_id=two");
+}
+
+static void the_same_holds_in_json(void **state)
+{
+    const struct scene *scene = *state;
+    ask_twice(scene, "/pictures/grace_hopper.jpg");
+    for (size_t i = 0; i < sizeof(traces_left) / sizeof(traces_left[0]); i++)
+        scene_wait_logged(scene, traces_left[i].log, traces_left[i].text,
+                          traces_left[i].is_second
+                              ? "\"request_id\":\"two\",\"trace_id\":\"" TRACE_ID "\","
+                              : "\"request_id\":\"one\",\"trace_id\":\"" TRACE_ID "\",");
+}
+
+static void assert_record(const char *name, const char *line, size_t len)
+{
+    static const char *const members[] = {"@timestamp", "@level", "@module", "@message"};
+    json_error_t error;
+    json_t *record = json_loadb(line, len, JSON_REJECT_DUPLICATES, &error);
+    if (!json_is_object(record))
+        fail_msg("%s.log: %s: %.*s", name, error.text, (int)len, line);
+    for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++)
+        assert_true(json_is_string(json_object_get(record, members[i])));
+    assert_string_equal(json_string_value(json_object_get(record, "@module")), name);
+    json_decref(record);
+}
+
+static void whatever_comes_in_every_line_is_one_json_object(void **state)
+{
+    static const char *const names[] = {"api", "cache", "facebox"};
+    static const char *const odd[] = {"User-Agent: \"}\xff{\\", "X-Request-Id: a\"b", PARENT, NULL};
+    const struct scene *scene = *state;
+    struct http_reply reply;
+    scene_get(scene, "/api/cache/%22%7d%20x", odd, &reply);
+    http_reply_release(&reply);
+    scene_post(scene, "http://127.0.0.1/\"\xfe\n{", odd, &reply);
+    assert_int_equal(reply.status, 400);
+    http_reply_release(&reply);
+    scene_wait_logged(scene, "api", "Request handled", "\"status\":400");
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        struct buf log;
+        size_t records = 0;
+        scene_log(scene, names[i], &log);
+        for (const char *line = log.data; *line; line += strcspn(line, "\n") + 1, records++)
+            assert_record(names[i], line, strcspn(line, "\n"));
+        assert_true(records >= 2);
+        buf_release(&log);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest sending[] = {
@@ -255,8 +346,14 @@ int main(void)
     };
     const struct CMUnitTest talkative[] = {
         cmocka_unit_test(at_debug_everything_can_be_followed),
+        cmocka_unit_test(two_requests_of_a_trace_can_be_followed_through_all_logs),
+    };
+    const struct CMUnitTest json[] = {
+        cmocka_unit_test(the_same_holds_in_json),
+        cmocka_unit_test(whatever_comes_in_every_line_is_one_json_object),
     };
     int failed = cmocka_run_group_tests(sending, start_between_fakes, stop_between_fakes);
     failed += cmocka_run_group_tests(quiet, start_quiet, scene_stop);
-    return failed + cmocka_run_group_tests(talkative, start_talkative, scene_stop);
+    failed += cmocka_run_group_tests(talkative, start_talkative, scene_stop);
+    return failed + cmocka_run_group_tests(json, start_json, scene_stop);
 }

@@ -4,6 +4,7 @@
 #include "api/routes/routes.h"
 
 #include "lib/base/limits.h"
+#include "lib/telemetry/metrics.h"
 
 enum app_err route_metrics(struct exchange *exchange)
 {
@@ -13,8 +14,7 @@ enum app_err route_metrics(struct exchange *exchange)
     if (!err)
         err = response_header(exchange->response, "Cache-Control", "no-store");
     if (!err)
-        err = response_send(exchange->response, 200, "text/plain; version=0.0.4; charset=utf-8",
-                            text.data, text.len);
+        err = response_send(exchange->response, 200, METRICS_CONTENT_TYPE, text.data, text.len);
     buf_release(&text);
     return err == APP_TOO_LARGE ? APP_INTERNAL : err;
 }

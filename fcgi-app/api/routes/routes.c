@@ -17,6 +17,8 @@ const size_t api_route_count = sizeof(api_routes) / sizeof(api_routes[0]);
 
 const struct route root_routes[] = {
     {HTTP_GET, "/metrics", "metrics", route_metrics, ROUTE_METRICS},
+    {HTTP_GET, "/debug/log", "log", route_log_level, ROUTE_TOKEN},
+    {HTTP_POST, "/debug/log", "log", route_log_level_set, ROUTE_TOKEN},
     {HTTP_GET, "/debug/pprof", "pprof", route_pprof_redirect, ROUTE_ADMIN},
     {HTTP_GET, "/debug/pprof/", "pprof", route_pprof_index, ROUTE_ADMIN},
     {HTTP_GET, "/debug/pprof/{name}", "pprof", route_pprof, ROUTE_ADMIN},

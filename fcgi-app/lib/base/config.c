@@ -343,6 +343,35 @@ void config_print_help(const struct config_table *table, FILE *out)
     }
 }
 
+static void put_markdown(const char *text, FILE *out)
+{
+    for (; *text; text++) {
+        if (strchr("\\`*_{}[]<>|#", *text))
+            putc('\\', out);
+        putc(*text, out);
+    }
+}
+
+void config_print_markdown(const struct config_table *table, FILE *out)
+{
+    fputs("| setting | default | allowed | meaning |\n| --- | --- | --- | --- |\n", out);
+    for (size_t i = 0; i < table->count; i++) {
+        const struct config_entry *entry = &table->entries[i];
+        char allowed[128];
+        describe_allowed(entry, allowed, sizeof(allowed));
+        fprintf(out, "| `%s`", entry->name);
+        if (entry->type == CONFIG_SECRET)
+            fprintf(out, " or `%s_FILE`", entry->name);
+        fputs(" | ", out);
+        put_markdown(entry->initial && *entry->initial ? entry->initial : "empty", out);
+        fputs(" | ", out);
+        put_markdown(allowed, out);
+        fputs(" | ", out);
+        put_markdown(entry->help, out);
+        fputs(" |\n", out);
+    }
+}
+
 /* An entry's effective value as text, in `out` when it is not a string. */
 static const char *value_text(const struct config_entry *entry, const void *config, char *out,
                               size_t size)

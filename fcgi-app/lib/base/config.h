@@ -75,6 +75,9 @@ void config_release(const struct config_table *table, void *config);
 /* Print the table for --help: name, default, bounds and help of each row. */
 void config_print_help(const struct config_table *table, FILE *out);
 
+/* The same as a table in Markdown, for docs/configuration.md. */
+void config_print_markdown(const struct config_table *table, FILE *out);
+
 /* Log the effective configuration in one record, secrets masked. */
 void config_log(const struct config_table *table, const void *config, const struct log *log);
 

@@ -175,6 +175,22 @@ static void put_head(struct record *record, const struct log *log, enum log_leve
     }
 }
 
+const char *log_level_name(enum log_level level)
+{
+    return level_names[level];
+}
+
+bool log_level_parse(const char *name, enum log_level *level)
+{
+    for (int i = 0; i < LOG_LEVEL__MAX; i++) {
+        if (strcmp(name, level_names[i]) == 0) {
+            *level = (enum log_level)i;
+            return true;
+        }
+    }
+    return false;
+}
+
 struct log_field log_field_str(const char *key, const char *value)
 {
     return (struct log_field){key, LOG_FIELD_TEXT, value ? value : "", value ? strlen(value) : 0,

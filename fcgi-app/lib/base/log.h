@@ -85,6 +85,10 @@ static inline struct log log_child(const struct log *log, const char *request_id
     return (struct log){log->sink, log->module, request_id, trace_id};
 }
 
+/* "debug" and so on, as LOG_LEVEL has them; false: there is no such level. */
+const char *log_level_name(enum log_level level);
+bool log_level_parse(const char *name, enum log_level *level);
+
 struct log_field log_field_str(const char *key, const char *value);
 
 /*

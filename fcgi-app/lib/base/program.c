@@ -12,7 +12,13 @@
 #error "APP_VERSION comes from the Makefile"
 #endif
 
-enum option_id { OPTION_HELP = 'h', OPTION_VERSION = 'v', OPTION_CHECK = 'c', OPTION_LISTEN = 'l' };
+enum option_id {
+    OPTION_HELP = 'h',
+    OPTION_VERSION = 'v',
+    OPTION_CHECK = 'c',
+    OPTION_LISTEN = 'l',
+    OPTION_MARKDOWN = 'm' /* for docs/configuration.sh, so not in --help */
+};
 
 static void print_help(const struct program *program)
 {
@@ -29,12 +35,13 @@ static void print_help(const struct program *program)
     config_print_help(&program->config_table, stdout);
 }
 
-static void stop_signals(sigset_t *set)
+static void waited_signals(sigset_t *set)
 {
     sigemptyset(set);
     sigaddset(set, SIGTERM);
     sigaddset(set, SIGINT);
     sigaddset(set, SIGUSR1);
+    sigaddset(set, SIGUSR2);
     sigaddset(set, SIGHUP);
 }
 
@@ -42,7 +49,7 @@ static void stop_signals(sigset_t *set)
 static void block_signals(void)
 {
     sigset_t set;
-    stop_signals(&set);
+    waited_signals(&set);
     sigaddset(&set, SIGPIPE);
     sigaddset(&set, SIGXFSZ);
     pthread_sigmask(SIG_BLOCK, &set, NULL);
@@ -70,6 +77,7 @@ static bool parse_options(struct program *program, int argc, char **argv, bool *
         {"version", no_argument, NULL, OPTION_VERSION},
         {"check-config", no_argument, NULL, OPTION_CHECK},
         {"listen", required_argument, NULL, OPTION_LISTEN},
+        {"settings-markdown", no_argument, NULL, OPTION_MARKDOWN},
         {NULL, 0, NULL, 0},
     };
     int option;
@@ -81,6 +89,11 @@ static bool parse_options(struct program *program, int argc, char **argv, bool *
         }
         if (option == OPTION_VERSION) {
             printf("%s %s\n", program->name, APP_VERSION);
+            *exit_status = EXIT_SUCCESS;
+            return false;
+        }
+        if (option == OPTION_MARKDOWN) {
+            config_print_markdown(&program->config_table, stdout);
             *exit_status = EXIT_SUCCESS;
             return false;
         }
@@ -132,14 +145,34 @@ bool program_start(struct program *program, int argc, char **argv, int *exit_sta
     return true;
 }
 
-int program_wait_for_stop(void)
+/* `former` is the level to go back to, LOG_LEVEL__MAX while there is none. */
+static void toggle_debug(const struct log *log, int *former)
+{
+    int level = *former;
+    if (level == LOG_LEVEL__MAX) {
+        *former = atomic_load(&log->sink->level);
+        level = *former < LOG_DEBUG ? *former : LOG_DEBUG;
+    } else {
+        *former = LOG_LEVEL__MAX;
+    }
+    atomic_store(&log->sink->level, level);
+    log_write(log, LOG_INFO, "Log level changed", /* whatever it is now */
+              LOG_FIELDS(LOG_STR("level", log_level_name((enum log_level)level))));
+}
+
+int program_wait_for_stop(const struct log *log)
 {
     sigset_t set;
-    stop_signals(&set);
-    int signal_number = 0;
-    while (sigwait(&set, &signal_number) != 0 || signal_number == SIGHUP)
-        ;
-    return signal_number;
+    waited_signals(&set);
+    int former = LOG_LEVEL__MAX;
+    for (;;) {
+        int signal_number = 0;
+        if (sigwait(&set, &signal_number) != 0 || signal_number == SIGHUP)
+            continue;
+        if (signal_number != SIGUSR2)
+            return signal_number;
+        toggle_debug(log, &former);
+    }
 }
 
 void program_finish(struct program *program)

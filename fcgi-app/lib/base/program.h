@@ -30,7 +30,7 @@ struct program {
 
 /*
  * Parse the command line, load and check the configuration, open the log, block
- * SIGTERM, SIGINT, SIGUSR1, SIGHUP, SIGPIPE and SIGXFSZ (never SIGPROF) in this and all
+ * SIGTERM, SIGINT, SIGUSR1, SIGUSR2, SIGHUP, SIGPIPE and SIGXFSZ (never SIGPROF) in this and all
  * later threads, raise the descriptor limit to its hard limit.
  *
  * True: go on, with `program->log_sink` ready. False: the program is done, for
@@ -39,8 +39,12 @@ struct program {
  */
 bool program_start(struct program *program, int argc, char **argv, int *exit_status);
 
-/* Sleep until SIGTERM, SIGINT or SIGUSR1 comes; returns its number. SIGHUP is ignored. */
-int program_wait_for_stop(void);
+/*
+ * Sleep until SIGTERM, SIGINT or SIGUSR1 comes; returns its number. SIGHUP is
+ * ignored. SIGUSR2 makes the log's sink take debug records as well, and the next
+ * one gives it its former level back.
+ */
+int program_wait_for_stop(const struct log *log);
 
 /* Release the configuration. */
 void program_finish(struct program *program);

@@ -163,6 +163,14 @@ uint64_t metrics_add(struct metrics *metrics, size_t row, struct metric_at at, u
     return atomic_fetch_add_explicit(&metrics->memory.cells[cell], amount, memory_order_relaxed);
 }
 
+void metrics_count_to(struct metrics *metrics, size_t row, struct metric_at at, uint64_t total)
+{
+    _Atomic uint64_t *cell = &metrics->memory.cells[series_at(&metrics->places[row], at)];
+    uint64_t before = atomic_load_explicit(cell, memory_order_relaxed);
+    while (before < total && !atomic_compare_exchange_weak(cell, &before, total))
+        ;
+}
+
 void metrics_observe(struct metrics *metrics, size_t row, struct metric_at at, int64_t value)
 {
     const struct metric *metric = &metrics->options.table[row];

@@ -70,6 +70,9 @@ struct metrics_options {
 
 struct metrics;
 
+/* Of what metrics_write writes. */
+#define METRICS_CONTENT_TYPE "text/plain; version=0.0.4; charset=utf-8"
+
 /*
  * Which of a metric's series, by the indexes of its labels' values (of numbers:
  * counted from `from`): METRIC_AT(route, status), METRIC_AT(0) for no labels.
@@ -90,6 +93,12 @@ bool metrics_is_shared(const struct metrics *metrics);
 
 /* Add to a counter, by its row's number; returns what it was before. */
 uint64_t metrics_add(struct metrics *metrics, size_t row, struct metric_at at, uint64_t amount);
+
+/*
+ * Bring a counter up to `total`, which somebody else in this process counts; one
+ * that is there already stays. Not for metrics that are shared.
+ */
+void metrics_count_to(struct metrics *metrics, size_t row, struct metric_at at, uint64_t total);
 
 /* Count an observation in a histogram. */
 void metrics_observe(struct metrics *metrics, size_t row, struct metric_at at, int64_t value);

@@ -218,6 +218,11 @@ static double read_descriptors(const struct process_stats *stats)
     return (double)stats->descriptors;
 }
 
+static double read_descriptor_limit(const struct process_stats *stats)
+{
+    return (double)stats->descriptor_limit;
+}
+
 static double read_threads(const struct process_stats *stats)
 {
     return (double)stats->threads;
@@ -233,6 +238,7 @@ static const struct process_metric process_metrics[] = {
     {"resident_memory_bytes", "gauge", "Resident memory; a sum counts shared pages repeatedly",
      true, read_memory},
     {"open_fds", "gauge", "Open file descriptors", true, read_descriptors},
+    {"max_fds", "gauge", "File descriptors that may be open", false, read_descriptor_limit},
     {"threads", "gauge", "Threads", true, read_threads},
     {"start_time_seconds", "gauge", "Start, in seconds since 1970", false, read_start},
 };

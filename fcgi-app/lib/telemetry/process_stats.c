@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -40,6 +41,12 @@ static uint64_t count_descriptors(int64_t pid)
         count++;
     (void)closedir(directory);
     return count > 2 ? count - 2 : 0; /* "." and ".." */
+}
+
+static uint64_t find_descriptor_limit(int64_t pid)
+{
+    struct rlimit limit;
+    return prlimit((pid_t)pid, RLIMIT_NOFILE, NULL, &limit) == 0 ? limit.rlim_cur : 0;
 }
 
 static double start_time(uint64_t start_ticks, double ticks_per_second)
@@ -83,6 +90,7 @@ bool process_stats_read(int64_t pid, struct process_stats *stats)
         .resident_bytes = fields[PAGES] * (uint64_t)sysconf(_SC_PAGESIZE),
         .threads = fields[THREADS],
         .descriptors = count_descriptors(pid),
+        .descriptor_limit = find_descriptor_limit(pid),
         .start_ticks = fields[START],
         .start_unix_time = start_time(fields[START], (double)ticks_per_second),
     };

@@ -14,8 +14,9 @@ struct process_stats {
     uint64_t resident_bytes;
     uint64_t threads;
     uint64_t descriptors;
-    uint64_t start_ticks;   /* since the machine started: together with the pid unique */
-    double start_unix_time; /* seconds */
+    uint64_t descriptor_limit; /* the soft one; 0: not to be had */
+    uint64_t start_ticks;      /* since the machine started: together with the pid unique */
+    double start_unix_time;    /* seconds */
 };
 
 /* False: no such process, or it is not shown to us. */

@@ -9,6 +9,8 @@
 
 #include <cmocka.h>
 
+#include "cache/methods.h"
+
 struct scripted_store {
     struct store base;
     enum app_err err;
@@ -27,11 +29,12 @@ static const struct store_operations operations = {.check = check};
 static void assert_answers(const char *method, const char *path, enum app_err store_err,
                            int expected_status, const char *expected_body)
 {
-    struct scripted_store store = {{&operations}, store_err};
+    struct scripted_store store = {.base = {.operations = &operations}, .err = store_err};
     const struct httpd_request request = {.method = method, .path = path, .body = ""};
     struct httpd_response response = {.status = 200};
     buf_init(&response.body, 1000);
-    health_handle(&store, &request, &response);
+    struct health pages = {&store.base, NULL};
+    health_handle(&pages, &request, &response);
     assert_int_equal(response.status, expected_status);
     assert_string_equal(response.content_type, "text/plain; charset=utf-8");
     assert_string_equal(response.body.data, expected_body);
@@ -56,12 +59,80 @@ static void a_broken_store_is_unavailable_and_says_why(void **state)
     assert_answers("GET", "/health", APP_UNAVAILABLE, 503, "the store cannot be used\n");
 }
 
+static void a_look(struct store *store, struct store_state *state)
+{
+    (void)store;
+    state->entries = 3;
+    state->bytes = 4096;
+    state->removed[STORE_REMOVAL_EXPIRED] = 2;
+    state->removed[STORE_REMOVAL_EVICTED] = 1;
+    state->redis_away = true;
+    state->redis_connects = 7;
+}
+
+static void metrics_have_the_stores_state_and_what_was_called(void **state)
+{
+    static const char *const lines[] = {
+        "\nemojify_cache_store_entries 3\n",
+        "\nemojify_cache_store_bytes 4096\n",
+        "\nemojify_cache_removed_entries_total{reason=\"expired\"} 2\n",
+        "\nemojify_cache_removed_entries_total{reason=\"evicted\"} 1\n",
+        "\nemojify_cache_redis_away 1\n",
+        "\nemojify_cache_redis_connects_total 7\n",
+        "\nemojify_cache_requests_total{method=\"Get\",status=\"UNAVAILABLE\"} 1\n",
+        "\nemojify_cache_requests_total{method=\"none\",status=\"UNIMPLEMENTED\"} 1\n",
+        "\nemojify_cache_request_duration_seconds_count{method=\"Get\"} 1\n",
+        "\nemojify_cache_store_errors_total{method=\"Get\",error=\"unavailable\"} 1\n",
+        "\nemojify_cache_received_bytes_total 10\n",
+        "\nemojify_cache_sent_bytes_total 20\n",
+        "\nemojify_cache_requests_in_flight 0\n",
+    };
+    static const struct store_operations looked_at = {.check = check, .look = a_look};
+    struct scripted_store store = {.base = {.operations = &looked_at}};
+    struct log_sink sink = {.fd = -1, .level = LOG_OFF};
+    const struct log log = {.sink = &sink, .module = "test"};
+    struct telemetry telemetry = {.statsd = NULL};
+    struct health pages = {&store.base, &telemetry};
+    const struct httpd_request request = {.method = "GET", .path = "/metrics", .body = ""};
+    struct telemetry_call call;
+    struct err_buf why;
+    (void)state;
+    assert_int_equal(telemetry_start(&telemetry, "", &log, &why), APP_OK);
+    telemetry_call_begin(&telemetry, &call);
+    telemetry_call_end(&telemetry, &call,
+                       &(struct telemetry_outcome){.method = METHOD_GET,
+                                                   .status = GRPC_STATUS_UNAVAILABLE,
+                                                   .err = APP_UNAVAILABLE,
+                                                   .store_error = APP_UNAVAILABLE,
+                                                   .received = 10,
+                                                   .sent = 20});
+    telemetry_call_begin(&telemetry, &call);
+    telemetry_call_end(&telemetry, &call,
+                       &(struct telemetry_outcome){.method = METHOD__MAX,
+                                                   .status = GRPC_STATUS_UNIMPLEMENTED,
+                                                   .err = APP_NOT_IMPLEMENTED});
+    for (int i = 0; i < 2; i++) { /* what the store has counted is not added up */
+        struct httpd_response response = {.status = 200};
+        buf_init(&response.body, 1 << 20);
+        health_handle(&pages, &request, &response);
+        assert_int_equal(response.status, 200);
+        assert_string_equal(response.content_type, METRICS_CONTENT_TYPE);
+        for (size_t line = 0; line < sizeof(lines) / sizeof(lines[0]); line++) {
+            if (!strstr(response.body.data, lines[line]))
+                fail_msg("there is no %s", lines[line]);
+        }
+        buf_release(&response.body);
+    }
+    telemetry_stop(&telemetry);
+}
+
 static void other_paths_and_methods_are_refused(void **state)
 {
     (void)state;
     assert_answers("GET", "/", APP_OK, 404, "not found\n");
     assert_answers("GET", "/health/", APP_OK, 404, "not found\n");
     assert_answers("POST", "/health", APP_OK, 405, "method not allowed\n");
+    assert_answers("POST", "/metrics", APP_OK, 405, "method not allowed\n");
 }
 
 int main(void)
@@ -69,6 +140,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_store_that_works_is_ok),
         cmocka_unit_test(a_broken_store_is_unavailable_and_says_why),
+        cmocka_unit_test(metrics_have_the_stores_state_and_what_was_called),
         cmocka_unit_test(other_paths_and_methods_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

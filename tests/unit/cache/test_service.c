@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "cache/store_file.h"
+#include "health.pb-c.h"
 #include "lib/base/clock.h"
 #include "lib/base/limits.h"
 #include "lib/wire/cache_item.h"
@@ -253,6 +254,24 @@ static void check_answers_under_both_names(void **state)
                        BYTES("\x08\x01"));
         assert_int_equal(call(fixture, check_methods[i], BYTES("\x0a\x05Other")), GRPC_NOT_FOUND);
     }
+}
+
+/* By what is made of proto/health.proto, as a probe does it. */
+static void health_is_grpcs_own_protocol(void **state)
+{
+    struct fixture *fixture = *state;
+    const ProtobufCServiceDescriptor *service = &grpc__health__v1__health__descriptor;
+    char path[64];
+    (void)snprintf(path, sizeof(path), "/%s/%s", service->name, service->methods[0].name);
+    assert_int_equal(call(fixture, path, BYTES("")), GRPC_OK);
+    Grpc__Health__V1__HealthCheckResponse *answer = grpc__health__v1__health_check_response__unpack(
+        NULL, fixture->answer.len, (const uint8_t *)fixture->answer.message);
+    assert_non_null(answer);
+    assert_int_equal(answer->status,
+                     GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__SERVING);
+    grpc__health__v1__health_check_response__free_unpacked(answer, NULL);
+    (void)snprintf(path, sizeof(path), "/%s/%s", service->name, service->methods[1].name);
+    assert_int_equal(call(fixture, path, BYTES("")), GRPC_UNIMPLEMENTED);
 }
 
 static void a_broken_store_is_not_serving(void **state)
@@ -540,6 +559,7 @@ int main(void)
         TEST(what_is_there_exists),
         TEST(an_entry_put_without_data_is_taken_down),
         TEST(check_answers_under_both_names),
+        TEST_SCRIPTED(health_is_grpcs_own_protocol),
         TEST_SCRIPTED(a_broken_store_is_not_serving),
         TEST_SCRIPTED(the_stores_errors_become_statuses_without_its_details),
         TEST(ids_that_are_none_are_invalid),

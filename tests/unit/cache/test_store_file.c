@@ -284,6 +284,13 @@ static void an_entry_past_its_life_is_not_found_and_goes(void **state)
     assert_false(has_file(fixture, "got") || has_file(fixture, "asked for"));
 }
 
+static struct store_state look(struct fixture *fixture)
+{
+    struct store_state state = {.entries = 0};
+    store_look(fixture->store, &state);
+    return state;
+}
+
 static void entries_past_their_life_go_without_being_asked_for(void **state)
 {
     struct fixture *fixture = *state;
@@ -293,6 +300,11 @@ static void entries_past_their_life_go_without_being_asked_for(void **state)
     open_store(fixture, 60000, 0);
     assert_false(has_file(fixture, "old"));
     assert_true(has_file(fixture, "young"));
+    const struct store_state now = look(fixture);
+    assert_int_equal(now.entries, 1);
+    assert_int_equal(now.bytes, 1);
+    assert_int_equal(now.removed[STORE_REMOVAL_EXPIRED], 1);
+    assert_int_equal(now.removed[STORE_REMOVAL_EVICTED], 0);
 }
 
 static void a_use_is_stamped_and_does_not_change_the_age(void **state)
@@ -330,6 +342,11 @@ static void the_least_recently_used_goes_first_when_there_is_too_much(void **sta
     assert_true(has_file(fixture, "oldest but used"));
     assert_true(has_file(fixture, "newer"));
     assert_true(has_file(fixture, "newest"));
+    const struct store_state now = look(fixture);
+    assert_int_equal(now.bytes, 300);
+    assert_int_equal(now.removed[STORE_REMOVAL_EXPIRED], 0);
+    assert_int_equal(now.removed[STORE_REMOVAL_EVICTED], 1);
+    assert_false(now.redis_away);
 }
 
 static void exactly_the_limit_is_kept(void **state)

@@ -378,6 +378,13 @@ static void a_wrong_password_is_said_and_not_told(void **state)
 
 /* --- A Redis that is away ------------------------------------------------------- */
 
+static struct store_state look(struct fixture *fixture)
+{
+    struct store_state state = {.entries = 0};
+    store_look(fixture->store, &state);
+    return state;
+}
+
 /* Every call fails, none later than that. */
 static void assert_away(struct fixture *fixture, int64_t within_ms)
 {
@@ -393,6 +400,7 @@ static void assert_away(struct fixture *fixture, int64_t within_ms)
         assert_in_range(clock_now_ns() - started, 0, within_ms * NS_PER_MS);
     }
     assert_true(found);
+    assert_true(look(fixture).redis_away);
 }
 
 /* How long until it serves again. */
@@ -413,6 +421,7 @@ static void assert_serves_soon(struct fixture *fixture)
     assert_in_range(ms, 0, BACK_MS);
     assert_int_equal(put(fixture, "key", "x"), APP_OK);
     assert_holds(fixture, "key", "x", 1);
+    assert_false(look(fixture).redis_away);
 }
 
 static void a_redis_that_comes_later_is_used(void **state)
@@ -434,6 +443,7 @@ static void a_redis_that_was_killed_is_away_at_once_and_used_when_it_is_back(voi
         assert_away(fixture, AT_ONCE_MS);
         redis_server_start(&fixture->redis, NULL);
         assert_serves_soon(fixture);
+        assert_int_equal(look(fixture).redis_connects, round + 2);
     }
 }
 
