@@ -281,6 +281,7 @@ start_cache() {
     start_with_port cache $((20000 + PORT * 2 % 12000)) HEALTH_BIND_PORT \
         BIND_ADDRESS="unix:$sockets/cache.sock" HEALTH_BIND_ADDRESS=127.0.0.1 "$BUILD/emojify-cache"
     export CACHE_ADDRESS="unix:$sockets/cache.sock"
+    export CACHE_METRICS_ADDRESS="127.0.0.1:$port"
 }
 
 start_facebox() {
