@@ -360,7 +360,7 @@ bool telemetry_route_at(const struct telemetry *telemetry, size_t index,
             continue;
         *route = (struct telemetry_route){
             .name = route_label(row),
-            .admin = found && (found->flags & ROUTE_ADMIN) != 0,
+            .admin = found && (found->flags & (ROUTE_ADMIN | ROUTE_TOKEN | ROUTE_METRICS)) != 0,
             .requests = column(telemetry, ROW_REQUESTS, row),
             .cpu = column(telemetry, ROW_CPU, row),
             .duration = column(telemetry, ROW_REQUEST_DURATION, row),

@@ -118,7 +118,7 @@
     $('processes').replaceChildren(...processes.map((process) => {
       const state = states.get(process.pid);
       const sampling = !state || state.error ? '–' : [state.hz > 0 ? `${state.hz} Hz` : 'off', state.toggle ? 'switched on' : '', state.ring ? 'ring' : '', state.windows > 0 ? 'profile' : ''].filter(Boolean).join(', ');
-      return cells(process.pid, state?.version ?? '–', new Date(process.started * 1000).toLocaleString(),
+      return cells(process.pid, state?.version ?? '–', new Date(process.started * 1000).toLocaleString('en-GB'),
         perhaps(percent, used(process.pid, process.cpu_s)), bytes(process.resident_bytes), process.threads, process.descriptors, sampling);
     }));
     if (!earlier || now - earlier.now > 4 * EVERY) earlier = { now, cpu: new Map(processes.map(({ pid, cpu_s: cpu }) => [pid, cpu])) };

@@ -4,7 +4,7 @@
 // draw(times, values, now). The legend's numbers are the chart's words as well.
 const Chart = (() => {
   const SVG = 'http://www.w3.org/2000/svg';
-  const SPAN = 10 * 60 * 1000;
+  const SPANS = [2, 5, 10].map((minutes) => minutes * 60 * 1000); // as much as there is to see
   const GAP = 7000; // milliseconds without a number: the line is broken
   const EDGE = { left: 44, right: 8, top: 8, bottom: 20 };
   const COLOURS = 8;
@@ -30,8 +30,8 @@ const Chart = (() => {
     return power * [1, 2, 4, 6, 8, 10].find((step) => step * power >= wanted * 0.9999);
   }
 
-  const clock = (ms) => new Date(ms).toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' });
-  const exactly = (ms) => new Date(ms).toLocaleTimeString([], { hour: '2-digit', minute: '2-digit', second: '2-digit' });
+  const exactly = (ms) => new Date(ms).toLocaleTimeString('en-GB');
+  const clock = (ms) => (ms % 60000 === 0 ? exactly(ms).slice(0, 5) : exactly(ms));
 
   return class {
     constructor({ title, unit, format, least = 1, filled = false }) {
@@ -51,7 +51,7 @@ const Chart = (() => {
     listen() {
       this.plot.addEventListener('pointermove', (event) => {
         const box = this.plot.getBoundingClientRect();
-        this.point(this.nearest(this.first + (event.clientX - box.left - EDGE.left) / this.width * SPAN));
+        this.point(this.nearest(this.first + (event.clientX - box.left - EDGE.left) / this.width * this.span));
       });
       this.plot.addEventListener('pointerleave', () => this.point(null));
       this.plot.addEventListener('blur', () => this.point(null));
@@ -83,7 +83,8 @@ const Chart = (() => {
     // lines: [{ name, colour, values }], a value for each of `times`, null where there is none.
     draw(lines, times, now) {
       const moment = this.cursor === null ? null : this.times[this.cursor];
-      Object.assign(this, { lines, times, first: now - SPAN, last: now });
+      Object.assign(this, { lines, times, last: now, span: SPANS.find((span) => times[0] > now - span) ?? SPANS.at(-1) });
+      this.first = now - this.span;
       // Seen from a moment later, what is looked at lies further back.
       this.cursor = moment === null ? null : this.nearest(moment);
       this.render();
@@ -105,7 +106,7 @@ const Chart = (() => {
       this.tell();
     }
 
-    x(time) { return EDGE.left + (time - this.first) / SPAN * this.width; }
+    x(time) { return EDGE.left + (time - this.first) / this.span * this.width; }
     y(value) { return EDGE.top + (1 - value / this.top) * this.height; }
 
     grid() {
@@ -115,7 +116,7 @@ const Chart = (() => {
         shapes.push(element('line', { class: part ? 'grid' : 'axis', x1: EDGE.left, x2: EDGE.left + this.width, y1: y, y2: y }),
           element('text', { x: EDGE.left - 6, y: y + 4, 'text-anchor': 'end' }, this.format(this.top * part / 2)));
       }
-      const step = 2 * 60 * 1000;
+      const step = this.span > SPANS[0] ? 120000 : 30000;
       for (let time = Math.ceil(this.first / step) * step; time <= this.last; time += step) {
         const x = this.x(time);
         shapes.push(element('line', { class: 'grid', x1: x, x2: x, y1: EDGE.top, y2: EDGE.top + this.height }));
