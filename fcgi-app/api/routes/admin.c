@@ -51,11 +51,12 @@ static enum app_err put_head(struct exchange *exchange, int64_t now_ns, struct b
     return buf_printf(out,
                       "{\"now\":%" PRId64 ",\"time\":%" PRId64 ",\"pid\":%ld,\"version\":\"%s\","
                       "\"profile\":{\"max_seconds\":%lld,\"hz\":%lld,\"ring_hz\":%lld},"
-                      "\"tier\":{\"on\":%s,\"max_bytes\":%lld},",
+                      "\"tier\":{\"on\":%s,\"max_bytes\":%lld},\"log\":%s,",
                       now_ns / NS_PER_MS, (int64_t)wall.tv_sec * 1000 + wall.tv_nsec / NS_PER_MS,
                       (long)getpid(), APP_VERSION, (long long)config->profile_max_seconds,
                       (long long)config->profile_hz, (long long)config->profile_ring_hz,
-                      exchange->app->tier ? "true" : "false", (long long)config->local_cache_bytes);
+                      exchange->app->tier ? "true" : "false", (long long)config->local_cache_bytes,
+                      config->profile_token[0] ? "true" : "false");
 }
 
 static enum app_err put_processes(struct exchange *exchange, struct buf *out)

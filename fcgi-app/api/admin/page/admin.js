@@ -200,15 +200,21 @@
     }));
   }
 
+  // The charts do not wait for it: a process that hangs delays the answer by seconds.
+  let askingStates = false;
   async function askStates() {
-    takeSampling(await ask('pprof/sampling'));
-    takeLevel(await ask('log'));
-    takeSaved(await ask('pprof/saved'));
+    if (askingStates) return;
+    askingStates = true;
+    const takers = [['pprof/sampling', takeSampling], ['pprof/saved', takeSaved]];
+    if (known.status.log) takers.push(['log', takeLevel]);
+    await Promise.allSettled(takers.map(async ([path, taker]) => taker(await ask(path))));
+    askingStates = false;
   }
 
   function lookForRing() {
     const on = known.status.profile.ring_hz > 0;
     $('compare-hint').hidden = on;
+    $('compare-row').hidden = !on;
     if (on) $('compare').href = `pprof/flamegraph?seconds=${$('seconds').value}&base=${$('base').value}`;
   }
 
@@ -222,12 +228,13 @@
     asking = true;
     try {
       take(await ask(`status?since=${known.at.at(-1) ?? 0}`));
-      if (updates++ % STATES_EVERY === 0) await askStates();
+      if (updates++ % STATES_EVERY === 0) askStates();
       draw();
       showRoutes();
       showProcesses();
       showFacts();
       lookForRing();
+      $('log-control').hidden = !known.status.log;
       $('link').textContent = 'live';
       $('link').className = '';
     } catch (error) {
