@@ -24,10 +24,15 @@ DEPS := gcc g++ libc6-dev pkg-config \
 	libcurl4-openssl-dev libssl-dev libjansson-dev libcjose-dev libvips-dev libmicrohttpd-dev libhiredis-dev \
 	libdlib-dev libblas-dev liblapack-dev libgoogle-perftools-dev libdw-dev zlib1g-dev libxxhash-dev \
 	fonts-noto-color-emoji lighttpd curl
+# What `make up WEB=...` needs besides. Only Apache's program, not the service that the
+# package apache2 starts.
+DEPS_apache-fcgid := apache2-bin libapache2-mod-fcgid libapache2-mod-xsendfile
+DEPS_apache-proxy := apache2-bin libapache2-mod-xsendfile
 # What only the tests need, and what only `make check` needs.
 # The three after cmocka are clients that read our profiles; tests without them say that they
 # were skipped; prometheus has promtool. wrk is for the experiment.
-DEPS_TEST  := libcmocka-dev golang-go protobuf-compiler google-perftools prometheus redis-server wrk
+DEPS_TEST  := libcmocka-dev golang-go protobuf-compiler google-perftools prometheus redis-server wrk \
+	$(DEPS_apache-fcgid)
 # A browser and what drives it; an npm that is there already is as good as Debian's.
 DEPS_BROWSER = chromium $(if $(shell command -v npm),,nodejs npm)
 DEPS_CHECK := clang-format-14 clang-tidy-14
@@ -114,6 +119,13 @@ INTEGRATION_TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/inte
 # tests/fuzz/fuzz_x.c with the seeds tests/fuzz/corpus/x: `make fuzz` gives them to
 # libFuzzer, `make test` runs the seeds only (tests/fuzz/replay_main.c).
 FUZZ_TARGETS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/fuzz/fuzz_*.c))
+# The integration tests run through each of these, but for those that ask the services
+# behind the web server themselves. Sanitizers see the same code behind each.
+WEB_SERVERS := lighttpd
+ifeq ($(VARIANT),release)
+WEB_SERVERS += apache-fcgid apache-proxy
+endif
+WEB_TESTS := $(filter-out %/test_emojify_cache,$(INTEGRATION_TESTS))
 SUPPORT_OBJECTS := $(call objects,$(wildcard tests/support/*.c))
 
 NODE_MODULES := tests/browser/node_modules/.package-lock.json
@@ -125,8 +137,8 @@ PICTURES := $(addprefix build/pictures/,grace_hopper.jpg astronaut.png camera.pn
 
 # --- Targets for people ----------------------------------------------------------
 
-.PHONY: bench bench-programs experiment all help docs deps deps-test deps-fuzz deps-check fuzz run-fuzz test-long run-long \
-	run up down pictures test unit run-tests asan screenshots \
+.PHONY: bench bench-programs experiment all help docs deps deps-web deps-test deps-fuzz deps-check fuzz \
+	run-fuzz test-long run-long run up down pictures test unit run-tests asan screenshots \
 	format check check-format check-headers check-tidy check-lint clean
 
 all: $(BINARIES) $(ARTWORK) ## build the three programs into build/release/
@@ -143,17 +155,20 @@ deps-test: ## install what only the tests need
 	$(call install,$(DEPS_BROWSER)) || echo "no browser: its tests will be skipped"
 	@$(MAKE) -s $(NODE_MODULES) || echo "no packages from npm: the browser tests will be skipped"
 
+deps-web:
+	$(call install,$(DEPS_$(WEB)))
+
 deps-fuzz: ## install what only make fuzz needs
 	$(call install,$(DEPS_FUZZ))
 
 deps-check: ## install what only make check needs
 	$(call install,$(DEPS_CHECK))
 
-run: deps ## start the whole stack, emojify a photograph, stay until Ctrl-C (PORT=8080)
+run: deps deps-web ## start the whole stack, emojify a photograph, stay until Ctrl-C (PORT=8080 WEB=lighttpd)
 	@$(MAKE) all
 	@BUILD=$(BUILD) exec httpd-conf/stack.sh run
 
-up: deps ## the same stack in the background (PORT=8080 API_PROCESSES=1)
+up: deps deps-web ## the same in the background (PORT=8080 API_PROCESSES=1 DIRECT=on WEB=lighttpd|apache-fcgid|apache-proxy)
 	@$(MAKE) all
 	@BUILD=$(BUILD) exec httpd-conf/stack.sh up
 
@@ -169,17 +184,17 @@ $(BENCH_PROGRAMS): %: %_main.o $(BUILD)/api.a $(BUILD)/lib.a $(BUILD)/proto.a
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
 
+# Each script in tests/bench/ but these is a benchmark.
+BENCHES := $(filter-out %/run.sh %/common.sh %/experiment.sh,$(wildcard tests/bench/*.sh))
+bench: deps deps-test ## measure what requests and profiling cost (BENCH=name for one; build/bench/)
+	@$(MAKE) all pictures bench-programs
+	@BUILD=$(BUILD) tests/bench/run.sh $(if $(BENCH),tests/bench/$(BENCH).sh,$(BENCHES))
+
 bench-programs: $(BENCH_PROGRAMS)
 
 experiment: deps deps-test ## repeat the investigation: a forgotten debug line, found by its profile
 	@$(MAKE) all
 	@tests/bench/experiment.sh
-
-# Each script in tests/bench/ but these is a benchmark.
-BENCHES := $(filter-out %/run.sh %/common.sh %/experiment.sh,$(wildcard tests/bench/*.sh))
-bench: deps deps-test ## measure: what profiling costs (BENCH=name for one, ROUNDS=20, about 2 minutes)
-	@$(MAKE) all pictures bench-programs
-	@BUILD=$(BUILD) tests/bench/run.sh $(if $(BENCH),tests/bench/$(BENCH).sh,$(BENCHES))
 
 docs: all ## write docs/configuration.md from the programs' tables
 	@BUILD=$(BUILD) docs/configuration.sh >$(BUILD)/configuration.md && \
@@ -282,7 +297,9 @@ test: deps deps-test ## build and run the unit, integration and browser tests
 	@$(MAKE) run-tests
 
 run-tests: all pictures $(UNIT_TESTS) $(FUZZ_TARGETS) $(INTEGRATION_TESTS)
-	@BUILD=$(BUILD) tests/run.sh $(UNIT_TESTS) $(FUZZ_TARGETS) $(INTEGRATION_TESTS) $(BROWSER_TESTS)
+	@BUILD=$(BUILD) tests/run.sh $(UNIT_TESTS) $(FUZZ_TARGETS) \
+		$(filter-out $(WEB_TESTS),$(INTEGRATION_TESTS)) $(foreach web,$(WEB_SERVERS),WEB=$(web) $(WEB_TESTS)) \
+		WEB=lighttpd $(BROWSER_TESTS)
 
 screenshots: deps deps-test ## make the README's pictures of the page (docs/images/page-*)
 	@$(MAKE) all

@@ -11,10 +11,18 @@ failed=0
 logs=build/test-logs
 mkdir -p "$logs"
 
+web=
 for program in "$@"; do
+    case $program in
+    WEB=*)
+        web=${program#WEB=}
+        export WEB="$web"
+        continue
+        ;;
+    esac
     name=${program#build/*/}
     name=${name#tests/}
-    name=$(echo "${name%/run.sh}" | tr / -)
+    name=${web:+$web-}$(echo "${name%/run.sh}" | tr / -)
     log=$logs/$name.log
     timeout 600 "$program" >"$log" 2>&1
     status=$?

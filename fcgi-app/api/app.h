@@ -14,6 +14,7 @@
 #include "api/auth/admin_guard.h"
 #include "api/auth/authn.h"
 #include "api/auto_profile.h"
+#include "api/breakers.h"
 #include "api/clients/cache_client.h"
 #include "api/clients/face_client.h"
 #include "api/config.h"
@@ -24,6 +25,7 @@
 #include "api/log_level.h"
 #include "api/profiling/profiling.h"
 #include "api/telemetry.h"
+#include "lib/base/cancel.h"
 #include "lib/base/coalesce.h"
 #include "lib/base/err.h"
 #include "lib/base/leader.h"
@@ -45,6 +47,7 @@ struct app {
     struct log log;
     struct artwork *artwork;
     struct address_guard *guard;
+    struct breakers breakers; /* each has a lock of its own */
     struct cache_client *cache;
     struct local_cache *tier; /* NULL: there is none; its functions take any thread */
     struct face_client faces;
@@ -81,6 +84,7 @@ struct exchange {
     struct response *response;
     const char *parameter; /* of the route's pattern, "" when it has none */
     int64_t deadline_ns;   /* REQUEST_TIMEOUT from the request's start */
+    struct cancel cancel;  /* the client has gone; zero it where others want the result too */
     struct err_buf why;    /* of the error that the handler returns */
 };
 

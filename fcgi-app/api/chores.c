@@ -13,6 +13,18 @@ static void keep_metrics(void *context)
     metrics_tick(app->telemetry.metrics, clock_now_ns());
 }
 
+/* The sizes are the pool's, so one process of it shows them. */
+static void keep_tier(void *context)
+{
+    struct app *app = context;
+    bool for_pool = chores_for_pool(app);
+    struct local_cache_usage usage = {0, 0};
+    local_cache_tend(app->tier, for_pool);
+    if (for_pool)
+        usage = local_cache_usage(app->tier);
+    telemetry_local_cache_size(&app->telemetry, usage.bytes, usage.files);
+}
+
 static void keep_history(void *context)
 {
     struct app *app = context;
@@ -33,18 +45,6 @@ static void watch_cpu(void *context)
         auto_profile_look(&app->auto_profile, clock_now_ns());
 }
 
-/* The sizes are the pool's, so one process of it shows them. */
-static void keep_tier(void *context)
-{
-    struct app *app = context;
-    bool for_pool = chores_for_pool(app);
-    struct local_cache_usage usage = {0, 0};
-    local_cache_tend(app->tier, for_pool);
-    if (for_pool)
-        usage = local_cache_usage(app->tier);
-    telemetry_local_cache_size(&app->telemetry, usage.bytes, usage.files);
-}
-
 /* An operator may have asked for more of a log, or for less. */
 static void follow_log_level(void *context)
 {
@@ -56,14 +56,14 @@ enum app_err chores_start(struct app *app)
 {
     const struct chore table[] = {
         {.run = keep_metrics, .context = app, .every_ms = 1000},
+        {.run = keep_tier, .context = app, .every_ms = LOCAL_CACHE_CHORE_MS},
         {.run = keep_history, .context = app, .every_ms = 1000},
         {.run = watch_cpu, .context = app, .every_ms = 2000},
-        {.run = keep_tier, .context = app, .every_ms = LOCAL_CACHE_CHORE_MS},
         {.run = follow_log_level, .context = app, .every_ms = 500},
     };
     app->leader = LEADER_NONE;
     app->cache_watch = (struct cache_watch){
-        .address = app->config.cache_metrics_address,
+        .address = app->profiling ? app->config.cache_metrics_address : NULL,
         .log = &app->log,
     };
     app->auto_profile = (struct auto_profile){

@@ -152,11 +152,13 @@ static const struct config_entry entries[] = {
      "Longest time to decode, and again to draw, one picture", NULL},
     {"EMOJIFY_CONCURRENCY", CONFIG_INT, MEMBER(emojify_concurrency), "0", "0", "1024", NULL,
      "Pictures that the processes of the pool work on at a time; 0: as many as there are cores, "
-     "but "
-     "no more than half of WORKERS less two",
+     "but no more than half of WORKERS less two",
      NULL},
     {"EMOJIFY_QUEUE", CONFIG_INT, MEMBER(emojify_queue), "0", "0", "1024", NULL,
      "Requests that may wait for that; 0: the rest of half of WORKERS less two, at least one",
+     NULL},
+    {"PICTURE_MEMORY", CONFIG_SIZE, MEMBER(picture_memory_bytes), "1G", "1M", "1T", NULL,
+     "Memory that all pictures of a process may take at one time, estimated from their headers",
      NULL},
     {"REQUEST_TIMEOUT", CONFIG_DURATION, MEMBER(request_timeout_ms), "45s", "1s", "10m", NULL,
      "Longest time for one request, all its steps together", NULL},

@@ -50,6 +50,7 @@ struct api_config {
     int64_t emojify_timeout_ms;
     int64_t emojify_concurrency; /* 0: the cores */
     int64_t emojify_queue;       /* 0: by the number of workers */
+    int64_t picture_memory_bytes;
     int64_t request_timeout_ms;
     int64_t local_cache_ttl_ms;
     const char *local_cache_dir; /* "": there is no local tier */

@@ -196,6 +196,11 @@ static void log_request(const struct exchange *exchange, const struct route *rou
     log_write(&request->log, level, "Request handled", fields);
 }
 
+static bool client_gone(void *request)
+{
+    return request_client_gone(request);
+}
+
 void handler_handle(void *context, void *worker, struct request *request, struct response *response)
 {
     struct app *app = context;
@@ -206,6 +211,7 @@ void handler_handle(void *context, void *worker, struct request *request, struct
         .response = response,
         .parameter = "",
         .deadline_ns = request->started_ns + app->config.request_timeout_ms * NS_PER_MS,
+        .cancel = {client_gone, request},
     };
     const struct route *found = NULL;
     struct telemetry_request measured;

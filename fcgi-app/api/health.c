@@ -70,12 +70,16 @@ enum app_err health_get(struct health *health, const struct health_call *call,
     enum app_err err = APP_OK;
 
     lock_mutex(&health->lock);
-    while (health->asking && err == APP_OK) {
+    while (health->asking && !health->known && err == APP_OK) {
         if (pthread_cond_timedwait(&health->done, &health->lock, &deadline) != 0)
             err = APP_UPSTREAM_TIMEOUT;
     }
     if (err)
         goto out;
+    if (health->asking) {
+        *report = health->report;
+        goto out;
+    }
     if (!health->known || clock_now_ns() - health->answered_ns > KEPT_MS * NS_PER_MS) {
         struct health_report fresh;
         health->asking = true;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Whether the two upstreams answer, asked at most once a second whatever the
- * number of health requests: an answer younger than a second is given again,
- * and while one thread asks, the others wait for its result.
+ * number of health requests: an answer younger than a second is given again, and
+ * so is an older one while a thread asks anew: an upstream that hangs must not
+ * hold a thread for each request. Only the very first answer is waited for.
  *
  * health_init at start, health_get from any thread, health_release at the end.
  */

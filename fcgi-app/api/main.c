@@ -21,6 +21,14 @@
 #include "lib/base/program.h"
 #include "lib/fcgi/worker.h"
 #include "lib/picture/picture.h"
+#include "lib/picture/picture_memory.h"
+
+/* The threads that may wait for one service at length, of which one is hung most likely. */
+static unsigned wait_share(const struct app *app)
+{
+    unsigned share = api_config_workers(&app->config) / 4;
+    return share > 0 ? share : 1;
+}
 
 static enum app_err start_cache_client(struct app *app, struct err_buf *why)
 {
@@ -29,6 +37,8 @@ static enum app_err start_cache_client(struct app *app, struct err_buf *why)
         .address = config->cache_address,
         .tls = {config->cache_tls_ca, config->cache_tls_cert, config->cache_tls_key},
         .tls_identity = config->cache_tls_identity,
+        .breaker = &app->breakers.cache,
+        .patient = wait_share(app),
         .log = &app->log,
     };
     return cache_client_new(&options, &app->cache, why);
@@ -65,9 +75,8 @@ static enum app_err start_authn(struct app *app)
                                                                     : "AUTHN_SERVER is empty")));
         return APP_OK;
     }
-    unsigned patient = api_config_workers(config) / 4;
     const struct authn_options options = {config->authn_server, config->authn_audience,
-                                          patient > 0 ? patient : 1};
+                                          wait_share(app)};
     return authn_new(&options, &app->authn);
 }
 
@@ -143,7 +152,9 @@ static enum app_err app_init(struct app *app, struct err_buf *why)
     app->token_guard.token = config->profile_token;
     app->admin_guard.token = config->profile_token;
     app->admin_guard.open = config->profile_auth != 0;
-    app->faces = (struct face_client){config->facebox, config->facebox_user, config->facebox_pass};
+    app->faces = (struct face_client){config->facebox, config->facebox_user, config->facebox_pass,
+                                      &app->breakers.facebox};
+    breakers_init(&app->breakers, &app->telemetry, &app->log);
 
     enum app_err err = health_init(&app->health);
     if (!err)
@@ -152,6 +163,7 @@ static enum app_err app_init(struct app *app, struct err_buf *why)
         err = http_client_global_init();
     if (!err)
         err = picture_library_init("emojify-api", why);
+    picture_memory_limit((size_t)config->picture_memory_bytes);
     if (!err)
         err = artwork_open(NULL, &app->artwork, why);
     if (!err)
@@ -193,6 +205,7 @@ static void app_release(struct app *app)
     authn_free(&app->authn);
     log_level_release(&app->log_level);
     health_release(&app->health);
+    breakers_release(&app->breakers);
 }
 
 static enum app_err serve(struct app *app, const char *listen_address, struct err_buf *why)

@@ -67,6 +67,14 @@ static const char *upstream_label(size_t index)
     return index < UPSTREAM__MAX ? upstream_names[index] : NULL;
 }
 
+static const char *breaker_label(size_t index)
+{
+    static const enum upstream upstreams[BREAKER__MAX] = {[BREAKER_CACHE] = UPSTREAM_CACHE,
+                                                          [BREAKER_FACEBOX] = UPSTREAM_FACEBOX,
+                                                          [BREAKER_PAYMENT] = UPSTREAM_GATEWAY};
+    return index < BREAKER__MAX ? upstream_names[upstreams[index]] : NULL;
+}
+
 static const char *operation_label(size_t index)
 {
     return index < OPERATION__MAX ? operation_names[index] : NULL;
@@ -145,6 +153,7 @@ enum row {
     ROW_IN_FLIGHT,
     ROW_UPSTREAM_DURATION,
     ROW_UPSTREAM_ERRORS,
+    ROW_BREAKER_OPEN,
     ROW_DRAW_DURATION,
     ROW_PICTURES,
     ROW_FACES,
@@ -212,6 +221,10 @@ static const struct metric table[ROW__MAX] = {
                              .help = "Calls to an upstream that gave no result, by our error code",
                              .labels = {UPSTREAM_LABEL, {.name = "error", .value = error_label}},
                              .sparse = true},
+    [ROW_BREAKER_OPEN] = {.name = "emojify_breaker_open",
+                          .type = METRIC_GAUGE,
+                          .help = "Processes that refuse calls to an upstream, since it failed",
+                          .labels = {{.name = "upstream", .value = breaker_label}}},
     [ROW_DRAW_DURATION] = {.name = "emojify_draw_duration_seconds",
                            .type = METRIC_HISTOGRAM,
                            .unit = METRIC_SECONDS,
@@ -425,13 +438,19 @@ void telemetry_upstream(struct telemetry *telemetry, enum upstream_call call, in
 {
     enum upstream upstream = upstream_calls[call].upstream;
     int64_t spent_ns = clock_now_ns() - started_ns;
-    metrics_observe(telemetry->metrics, ROW_UPSTREAM_DURATION,
-                    METRIC_AT(upstream, upstream_calls[call].operation), spent_ns);
+    if (err != APP_UNAVAILABLE) /* else it was not the upstream's time, but our refusal */
+        metrics_observe(telemetry->metrics, ROW_UPSTREAM_DURATION,
+                        METRIC_AT(upstream, upstream_calls[call].operation), spent_ns);
     if (err != APP_OK && err != APP_NOT_FOUND) /* that the cache has nothing is an answer */
         metrics_add(telemetry->metrics, ROW_UPSTREAM_ERRORS, METRIC_AT(upstream, err), 1);
     if (upstream_calls[call].statsd)
         statsd_timing(telemetry->statsd, upstream_calls[call].statsd, spent_ns,
                       app_err_status(err));
+}
+
+void telemetry_breaker(struct telemetry *telemetry, enum telemetry_breaker breaker, bool open)
+{
+    metrics_gauge_set(telemetry->metrics, ROW_BREAKER_OPEN, METRIC_AT(breaker), open ? 1 : 0);
 }
 
 void telemetry_drawn(struct telemetry *telemetry, int64_t started_ns, enum app_err err)

@@ -10,6 +10,7 @@
 #ifndef API_TELEMETRY_H
 #define API_TELEMETRY_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "api/config.h"
@@ -33,12 +34,12 @@ enum upstream_call {
     UPSTREAM_CALL__MAX
 };
 
+/* The upstreams that have a breaker. */
+enum telemetry_breaker { BREAKER_CACHE, BREAKER_FACEBOX, BREAKER_PAYMENT, BREAKER__MAX };
+
 /* Routes and kinds of injected faults, see api/faults.h. */
 enum fault_route { FAULT_ROUTE_CACHE, FAULT_ROUTE_EMOJIFY, FAULT_ROUTE__MAX };
 enum fault_type { FAULT_HTTP_ERROR, FAULT_DELAY, FAULT_DUMP, FAULT_TYPE__MAX };
-
-/* The rings of the history: ten minutes closely, and something over an hour. */
-enum { TELEMETRY_MINUTES_AGO, TELEMETRY_HOUR_AGO };
 
 /* What GET /cache/{file} found in the local tier. */
 enum local_cache_event {
@@ -48,6 +49,9 @@ enum local_cache_event {
     LOCAL_CACHE_EVENT_UNSTORED, /* what the cache had answered could not be kept */
     LOCAL_CACHE_EVENT__MAX
 };
+
+/* The rings of the history: ten minutes closely, and something over an hour. */
+enum { TELEMETRY_MINUTES_AGO, TELEMETRY_HOUR_AGO };
 
 struct telemetry {
     struct metrics *metrics;
@@ -112,6 +116,9 @@ void telemetry_request_end(struct telemetry *telemetry, const struct telemetry_r
 /* An upstream has answered, or not, to what was asked at `started_ns`. */
 void telemetry_upstream(struct telemetry *telemetry, enum upstream_call call, int64_t started_ns,
                         enum app_err err);
+
+/* A breaker of this process has opened, or closed. */
+void telemetry_breaker(struct telemetry *telemetry, enum telemetry_breaker breaker, bool open);
 
 /* A picture was drawn on, encoded or not. */
 void telemetry_drawn(struct telemetry *telemetry, int64_t started_ns, enum app_err err);

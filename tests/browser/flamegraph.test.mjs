@@ -22,13 +22,25 @@ async function work(state) {
   }
 }
 
+async function takeProfile() {
+  const answer = await fetch(base + PATH, { headers: { Authorization: `Bearer ${TOKEN}` } });
+  return { status: answer.status, body: await answer.text(), policy: answer.headers.get('content-security-policy') };
+}
+
+// Whether something was sampled in the name of our route, and something else as well.
+function canBeSplit(taken) {
+  const [, data] = taken?.body.match(/id="data">(.*?)<\/script>/s) || [];
+  const routes = new Set(data ? JSON.parse(data).groups.map(([, route]) => route) : []);
+  return routes.size > 1 && routes.has('emojify');
+}
+
 before(async () => {
   browser = await launch();
   const state = { stop: false };
   const workers = [work(state), work(state)];
   try {
-    const answer = await fetch(base + PATH, { headers: { Authorization: `Bearer ${TOKEN}` } });
-    profile = { status: answer.status, body: await answer.text(), policy: answer.headers.get('content-security-policy') };
+    // On a busy machine two seconds may see the drawing threads only.
+    for (let i = 0; i < 5 && !canBeSplit(profile); i++) profile = await takeProfile();
   } finally {
     state.stop = true;
     await Promise.all(workers);

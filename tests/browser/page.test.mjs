@@ -226,6 +226,20 @@ test('Work can be cancelled, and its late answer changes nothing', async (t) => 
   assert.ok(await page.locator('#idle').isVisible());
 });
 
+test('A picture that is given while another one is shown or worked on takes its place', async (t) => {
+  const page = await openPage(browser, t);
+  await page.evaluate(() => {
+    for (const name of ['Grace Hopper', 'Eileen Collins', 'Both of them']) document.querySelector(`[data-name="${name}"]`).click();
+  });
+  await waitForStage(page, 'result');
+  await page.waitForFunction(() => document.getElementById('recent').children.length > 0);
+  const shown = await page.evaluate(() => [document.getElementById('after').src, document.getElementById('link').value]);
+  assert.equal(shown[0], shown[1], 'picture and link are of the same one');
+  await page.click('[data-name="Grace Hopper"]');
+  await page.click('[data-name="Both of them"]');
+  await page.waitForFunction(() => document.getElementById('after').naturalWidth === 1000 && !document.getElementById('result').hidden);
+});
+
 test('Where a token is needed the page asks for it and sends it', async (t) => {
   const page = await openPage(browser, t);
   await answerWith(page, '**/api/emojify/', 401, { code: 'unauthorized', detail: 'No auth header' });

@@ -19,7 +19,7 @@ const ends = [];
 try {
   for (const [name, options] of Object.entries(PICTURES)) {
     const page = await openPage(browser, { after: (end) => ends.push(end) }, { path: stack.base, ...options });
-    await page.click('[data-name="Eileen Collins"]');
+    await page.click('[data-name="Grace Hopper"]');
     await waitForStage(page, 'result');
     await page.evaluate(() => document.activeElement.blur());
     const card = await page.locator('.card').first().boundingBox();

@@ -3,6 +3,7 @@
 // down by a process that waits for us to end, however we end, so that none is left behind.
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -31,8 +32,12 @@ async function choosePort() {
 // Starts it, with further settings; resolves to { base, pids(name), stop() }.
 export async function startStack(settings = {}) {
   const port = String(await choosePort());
+  // What an earlier run has left would be answered from the cache, without a step or a number of faces.
+  const cache = join(root, 'build/run', `browser-tests-${port}`);
+  rmSync(cache, { recursive: true, force: true });
   const env = { PATH: process.env.PATH, HOME: process.env.HOME, BUILD: process.env.BUILD || 'build/release', PORT: port,
-    FETCH_ALLOW_CIDR: '127.0.0.1/32', FETCH_ALLOW_PORTS: '1024-65535', START_SECONDS: '60', ...settings };
+    FETCH_ALLOW_CIDR: '127.0.0.1/32', FETCH_ALLOW_PORTS: '1024-65535', START_SECONDS: '60',
+    CACHE_FILE_LOCATION: cache, ...settings };
   const watchdog = spawn('sh', ['-c', `cat; exec '${script}' down`], { env, detached: true, stdio: ['pipe', 'ignore', 'inherit'] });
   execFileSync(script, ['up'], { env, stdio: ['ignore', 'ignore', 'inherit'] });
   return {

@@ -27,8 +27,10 @@ struct replay {
 static void run_file(const char *path)
 {
     FILE *file = fopen(path, "rb");
-    if (!file)
+    if (!file) {
         fail_msg("cannot open %s", path);
+        return;
+    }
     assert_int_equal(fseek(file, 0, SEEK_END), 0);
     long size = ftell(file);
     assert_true(size >= 0);
@@ -50,8 +52,10 @@ static size_t run_corpus(const char *name)
     size_t count = 0;
     (void)snprintf(directory, sizeof(directory), "tests/fuzz/corpus/%s", name);
     DIR *listing = opendir(directory);
-    if (!listing)
+    if (!listing) {
         fail_msg("%s is missing: run this from the root of the project", directory);
+        return 0;
+    }
     const struct dirent *entry;
     while ((entry = readdir(listing))) {
         int len = snprintf(path, sizeof(path), "%s/%s", directory, entry->d_name);

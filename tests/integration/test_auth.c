@@ -42,7 +42,8 @@ static int start_with(void **state, const char *further)
                    origin_port(play->authn));
     (void)snprintf(server, sizeof(server), "AUTHN_SERVER=%s", play->server);
     *state = play;
-    int failed = scene_start(&scene, (const char *const[]){server, further, NULL});
+    int failed =
+        scene_start(&scene, (const char *const[]){server, "API_PROCESSES=1", further, NULL});
     play->scene = scene;
     return failed;
 }
@@ -279,8 +280,6 @@ static void forget_keys(const struct play *play)
     assert_true(old > 0);
     assert_int_equal(kill(old, SIGTERM), 0);
     assert_true(process_wait_gone(old, 5000));
-    while (stack_pid(&play->scene->stack, "api") == 0)
-        sleep_ms(20);
     scene_wait_status(play->scene, "/api/health", 200, 5000);
 }
 

@@ -35,7 +35,7 @@ static void assert_no_header(const struct http_reply *reply, const char *name)
         fail_msg("%s: %s", name, value);
 }
 
-/* Whether a header that may be there several times has this value once. */
+/* Whether a header that may be there several times, or be a list, has this value. */
 static bool has_value(const struct http_reply *reply, const char *name, const char *value)
 {
     const char *line = reply->headers.data;
@@ -43,11 +43,12 @@ static bool has_value(const struct http_reply *reply, const char *name, const ch
     size_t len = strlen(name);
     for (; line < end; line += strlen(line) + 1) {
         if (strncasecmp(line, name, len) == 0 && line[len] == ':') {
-            const char *found = line + len + 1;
-            found += strspn(found, " ");
-            if (strcspn(found, "\r\n") == strlen(value) &&
-                strncmp(found, value, strlen(value)) == 0)
-                return true;
+            for (const char *found = line + len; *found; found += strcspn(found, ",")) {
+                found += 1 + strspn(found + 1, " ");
+                if (strcspn(found, ",\r\n") == strlen(value) &&
+                    strncmp(found, value, strlen(value)) == 0)
+                    return true;
+            }
         }
     }
     return false;

@@ -208,6 +208,7 @@ static void a_facebox_that_was_killed_is_named_and_used_again_when_it_is_back(vo
     assert_health_says(scene, "failed", "ok");
 
     start_again(&program);
+    scene_wait_facebox(scene);
     wait_for_post(scene, url.text);
     scene_wait_status(scene, "/api/health", 200, BACK_MS);
 }
@@ -270,6 +271,7 @@ static void a_picture_that_could_not_be_stored_is_fetched_anew_the_next_time(voi
     assert_upstream_down(&reply, FACEBOX_TIMEOUT_MS);
     http_reply_release(&reply);
     start_again(&program);
+    scene_wait_facebox(scene);
     wait_for_post(scene, url.text);
     assert_true(origin_requests(scene->origin, "/pictures/camera.png?not-stored") >= 2);
 }

@@ -126,13 +126,15 @@ static void equal_posts_to_four_siblings_are_one_fetch_and_one_face_detection(vo
     const struct scene *scene = *state;
     struct http_job *jobs[EQUAL];
     char base[64];
+    /* mod_fcgid hands over the others when the picture is in the cache already. */
+    size_t equal = stack_web() == STACK_APACHE_FCGID ? SIBLINGS : EQUAL;
     double asked = scene_metric(scene, FACES_ASKED);
     double shared = scene_metric(scene, "emojify_shared_total");
     struct scene_url url = scene_url(scene, "/equal.png");
     scene_serve_slowly(scene, "/equal.png", "astronaut.png", 2000);
-    for (size_t i = 0; i < EQUAL; i++)
+    for (size_t i = 0; i < equal; i++)
         jobs[i] = start_post(scene, &url, base);
-    for (size_t i = 0; i < EQUAL; i++) {
+    for (size_t i = 0; i < equal; i++) {
         struct http_reply reply;
         assert_true(http_job_wait(&jobs[i], &reply));
         json_t *object = assert_json(&reply);
@@ -143,7 +145,7 @@ static void equal_posts_to_four_siblings_are_one_fetch_and_one_face_detection(vo
     }
     assert_int_equal(origin_requests(scene->origin, "/equal.png"), 1);
     scene_wait_metric(scene, FACES_ASKED, (asked > 0 ? asked : 0) + 1);
-    scene_wait_metric(scene, "emojify_shared_total", shared + EQUAL - 1);
+    scene_wait_metric(scene, "emojify_shared_total", shared + (double)equal - 1);
     scene_wait_metric(scene, "emojify_queue_length", 0);
     scene_wait_metric(scene, "emojify_jobs_running", 0);
 }
@@ -396,8 +398,13 @@ static void a_process_with_one_worker_does_nothing_in_the_background(void **stat
 
 int main(void)
 {
-    const struct CMUnitTest pool[] = {
+    const struct CMUnitTest shared[] = {
         cmocka_unit_test(equal_posts_to_four_siblings_are_one_fetch_and_one_face_detection),
+    };
+    const struct CMUnitTest full[] = {
+        cmocka_unit_test(beyond_the_queue_a_post_is_told_to_come_again),
+    };
+    const struct CMUnitTest pool[] = {
         cmocka_unit_test(a_job_goes_on_behind_its_answer_until_it_is_finished),
         cmocka_unit_test(a_picture_that_is_there_already_is_finished_at_once),
         cmocka_unit_test(an_uploaded_picture_is_a_job_as_well),
@@ -407,14 +414,17 @@ int main(void)
         cmocka_unit_test(a_job_whose_process_is_killed_has_failed),
     };
     const struct CMUnitTest narrow[] = {
-        cmocka_unit_test(beyond_the_queue_a_post_is_told_to_come_again),
         cmocka_unit_test(jobs_are_told_their_place_in_the_queue),
         cmocka_unit_test(a_stop_finishes_the_job_that_runs_and_fails_what_waits),
     };
     const struct CMUnitTest single[] = {
         cmocka_unit_test(a_process_with_one_worker_does_nothing_in_the_background),
     };
-    int failed = cmocka_run_group_tests(pool, start_pool, scene_stop);
-    failed += cmocka_run_group_tests(narrow, start_narrow, scene_stop);
+    int failed = cmocka_run_group_tests(shared, start_pool, scene_stop);
+    failed += cmocka_run_group_tests(full, start_narrow, scene_stop);
+    if (stack_web() != STACK_APACHE_FCGID) { /* there every process has one worker */
+        failed += cmocka_run_group_tests(pool, start_pool, scene_stop);
+        failed += cmocka_run_group_tests(narrow, start_narrow, scene_stop);
+    }
     return failed + cmocka_run_group_tests(single, start_single, scene_stop);
 }

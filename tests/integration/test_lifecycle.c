@@ -23,7 +23,7 @@ enum {
 
 static int start(void **state)
 {
-    return scene_start(state, NULL);
+    return scene_start(state, (const char *const[]){"API_PROCESSES=1", NULL});
 }
 
 static int start_siblings(void **state)
@@ -39,16 +39,15 @@ static pid_t api_pid(const struct scene *scene)
     return pid;
 }
 
-/* Wait until lighttpd has started another one in the place of `old`. */
+/* Wait until the web server has started another one in the place of `old`, as it must for us. */
 static void wait_for_successor(const struct scene *scene, pid_t old)
 {
     int64_t deadline_ns = deadline_in_ms(RESTART_MS);
     pid_t pid;
-    while ((pid = stack_pid(&scene->stack, "api")) == 0 || pid == old) {
+    do {
         assert_true(deadline_left_ms(deadline_ns) > 0);
-        sleep_ms(20);
-    }
-    scene_wait_status(scene, "/api/health", 200, RESTART_MS);
+        scene_wait_status(scene, "/api/health", 200, RESTART_MS);
+    } while ((pid = stack_pid(&scene->stack, "api")) == 0 || pid == old);
 }
 
 /* --- Stopping ------------------------------------------------------------------- */

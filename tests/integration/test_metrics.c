@@ -14,7 +14,7 @@ enum { SIBLINGS = 3, RESTART_MS = 5000 };
 
 static int start(void **state)
 {
-    return scene_start(state, (const char *const[]){"API_PROCESSES=3", NULL});
+    return scene_start(state, (const char *const[]){"API_PROCESSES=3", "EMOJIFY_QUEUE=8", NULL});
 }
 
 static void ask_times(const struct scene *scene, const struct http_call *call, int times)
@@ -280,6 +280,7 @@ static void no_counter_goes_backwards_when_siblings_are_killed_or_stopped(void *
         assert_int_equal(stack_pids(&scene->stack, "api", pids, SIBLINGS), SIBLINGS);
         assert_int_equal(kill(pids[i], signals[i]), 0);
         assert_true(process_wait_gone(pids[i], RESTART_MS));
+        scene_fill_pool(scene, SIBLINGS);
         char *after = scrape_in_the_end(scene);
         assert_no_counter_decreased(before, after);
         free(before);

@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "lib/base/clock.h"
@@ -95,17 +94,25 @@ static double duration_of(const char *top)
     return 0;
 }
 
+/* How many have CPU time to show: behind mod_fcgid one that answers a profile does nothing else. */
+static size_t busy_siblings(size_t profiles)
+{
+    return stack_web() == STACK_APACHE_FCGID ? PPROF_SIBLINGS - profiles : PPROF_SIBLINGS;
+}
+
 static void assert_pids_tagged(const struct scene *scene, const char *saved)
 {
     char command[PATH_MAX + 64];
     struct pprof_pids pids = pprof_pids(scene);
     (void)snprintf(command, sizeof(command), "go tool pprof -symbolize=none -tags %s", saved);
     struct buf tags = run(command);
+    int found = 0;
     for (int i = 0; i < PPROF_SIBLINGS; i++) {
         char pid[24];
         (void)snprintf(pid, sizeof(pid), ": %ld\n", (long)pids.all[i]);
-        assert_contains(tags.data, pid);
+        found += strstr(tags.data, pid) != NULL;
     }
+    assert_in_range(found, busy_siblings(1), PPROF_SIBLINGS);
     assert_contains(tags.data, "route: ");
     buf_release(&tags);
 }
@@ -261,16 +268,8 @@ static pid_t not_the_asker(const struct pprof_pids *pids, const size_t before[PP
 static void wait_for_siblings(const struct scene *scene, pid_t dead)
 {
     int64_t deadline_ns = deadline_in_ms(RESTART_MS);
-    pid_t found[PPROF_SIBLINGS + 1];
-    size_t count;
-    do {
-        assert_true(deadline_left_ms(deadline_ns) > 0);
-        sleep_ms(100);
-        count = stack_pids(&scene->stack, "api", found, PPROF_SIBLINGS + 1);
-        for (size_t i = 0; i < count; i++)
-            if (found[i] == dead)
-                count = 0;
-    } while (count != PPROF_SIBLINGS);
+    assert_true(process_wait_gone(dead, RESTART_MS));
+    scene_fill_pool(scene, PPROF_SIBLINGS);
     /* It is in the pool a moment after it is there. */
     for (;;) {
         struct http_reply reply;
@@ -329,7 +328,7 @@ static unsigned profile_under_load(const struct scene *scene)
         assert_header(&reply, "X-Profile-Processes", "4/4");
         pprof_read(&reply, &file);
         assert_true(file.samples > 0);
-        assert_int_equal(file.pid_count, PPROF_SIBLINGS);
+        assert_in_range(file.pid_count, busy_siblings(3), PPROF_SIBLINGS);
         pprof_release(&file);
         http_reply_release(&reply);
     }
@@ -356,12 +355,8 @@ static void profiles_under_load_disturb_no_request_and_end_no_process(void **sta
 static void limit_files(const struct scene *scene, rlim_t bytes)
 {
     struct pprof_pids pids = pprof_pids(scene);
-    for (int i = 0; i < PPROF_SIBLINGS; i++) {
-        struct rlimit limit;
-        assert_int_equal(prlimit(pids.all[i], RLIMIT_FSIZE, NULL, &limit), 0);
-        limit.rlim_cur = bytes;
-        assert_int_equal(prlimit(pids.all[i], RLIMIT_FSIZE, &limit, NULL), 0);
-    }
+    for (int i = 0; i < PPROF_SIBLINGS; i++)
+        assert_true(process_limit_files(pids.all[i], bytes));
 }
 
 static void a_limit_on_file_sizes_ends_no_process_that_is_profiled(void **state)

@@ -57,6 +57,22 @@ static void echo(struct test_app *app, struct request *request, struct response 
     sem_post(&app->finished);
 }
 
+static void watch(struct test_app *app, struct request *request, struct response *response)
+{
+    const char *body;
+    size_t len;
+    enum app_err err = request_read_body(request, TEST_APP_BODY_MAX, &body, &len);
+    app->last_error = request_client_gone(request) ? (int)APP_INTERNAL : (int)err;
+    sem_post(&app->entered);
+    int64_t deadline_ns = deadline_in_ms(TEST_APP_WAIT_MS);
+    while (!request_client_gone(request) && deadline_left_ms(deadline_ns) > 0)
+        test_app_sleep_ms(1);
+    if (request_client_gone(request) && app->last_error == APP_OK)
+        app->last_error = APP_CLIENT_GONE;
+    (void)response_error(response, APP_CLIENT_GONE, NULL);
+    sem_post(&app->finished);
+}
+
 static void send_large(struct test_app *app, struct response *response)
 {
     static const size_t sizes[] = {1, 65528, 100, 999999, 0, 1234567};
@@ -91,6 +107,8 @@ static void handle(void *context, void *worker, struct request *request, struct 
             ;
         app->last_error = (int)response_send(response, 200, "text/plain", "waited\n", 7);
         sem_post(&app->finished);
+    } else if (strcmp(path, "/watch") == 0) {
+        watch(app, request, response);
     } else if (strcmp(path, "/size") == 0) {
         (void)response_send(response, 200, "application/octet-stream", app->large,
                             strtoul(request->query, NULL, 10));

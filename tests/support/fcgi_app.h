@@ -10,9 +10,10 @@
  *     /huge     answers all of it, TEST_APP_HUGE
  *     /wait     posts `entered`, waits for `gate`, answers "waited\n"
  *     /silent   gives no answer
+ *     /watch    reads the body, posts `entered`, waits until the client has gone
  *     others    answer 404
  *
- * /echo, /huge and /wait keep what came of it in last_error and post `finished`.
+ * /echo, /huge, /wait and /watch keep what came of it in last_error and post `finished`.
  */
 #ifndef TESTS_SUPPORT_FCGI_APP_H
 #define TESTS_SUPPORT_FCGI_APP_H

@@ -58,6 +58,12 @@ static char **copy_environment(const char *const *environment)
     return copy;
 }
 
+static bool has_left(void *source)
+{
+    const struct loopback *loopback = source;
+    return loopback->left;
+}
+
 void loopback_init(struct loopback *loopback, const char *const *environment, const void *body,
                    size_t len)
 {
@@ -75,7 +81,7 @@ void loopback_init(struct loopback *loopback, const char *const *environment, co
     /* Freed before anybody looks, so that a pointer into it would be found out. */
     char **copy = copy_environment(environment);
     loopback->init_err = request_init(&loopback->request, loopback->arena, &loopback->log, copy,
-                                      (struct request_input){read_input, loopback});
+                                      (struct request_input){read_input, loopback, has_left});
     for (size_t i = 0; copy[i]; i++)
         free(copy[i]);
     free(copy);

@@ -38,6 +38,7 @@ struct loopback {
     /* What the other side does; set between loopback_init and the handler. */
     bool peer_gone;    /* nothing can be written */
     bool input_fails;  /* instead of the body's end there is an error */
+    bool left;         /* the client has gone, and the web server tells */
     size_t input_step; /* bytes at most that one read gives; 0: all */
 
     /* private */

@@ -32,7 +32,8 @@ int pprof_scene_start(void **state)
 {
     return scene_start(state, (const char *const[]){"API_PROCESSES=4", "PROFILE=on",
                                                     "PROFILE_TOKEN=" PPROF_TOKEN, "PROFILE_RING=19",
-                                                    "PROFILE_HEAP=512K", "START_SECONDS=60", NULL});
+                                                    "PROFILE_HEAP=512K", "START_SECONDS=60",
+                                                    "EMOJIFY_QUEUE=8", NULL});
 }
 
 /* --- Asking ------------------------------------------------------------------------- */

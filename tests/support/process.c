@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -14,6 +15,40 @@
 #include "lib/base/clock.h"
 
 enum { STRINGS_MAX = 256 * 1024, POLL_MS = 10 };
+
+mode_t process_umask(pid_t pid)
+{
+    char path[64], line[128];
+    unsigned mask = 077;
+    (void)snprintf(path, sizeof(path), "/proc/%ld/status", (long)pid);
+    FILE *file = fopen(path, "r");
+    while (file && fgets(line, sizeof(line), file))
+        if (strncmp(line, "Umask:", 6) == 0)
+            mask = (unsigned)strtoul(line + 6, NULL, 8);
+    if (file)
+        (void)fclose(file);
+    return (mode_t)mask;
+}
+
+/* Root of a container may not change the limits of another user's process. */
+bool process_limit_files(pid_t pid, rlim_t bytes)
+{
+    char path[64];
+    struct stat owner;
+    (void)snprintf(path, sizeof(path), "/proc/%ld", (long)pid);
+    if (stat(path, &owner) != 0)
+        return false;
+    pid_t child = fork();
+    if (child == 0) {
+        struct rlimit limit;
+        bool ok = setresgid(owner.st_gid, owner.st_gid, owner.st_gid) == 0 &&
+                  setresuid(owner.st_uid, owner.st_uid, owner.st_uid) == 0 &&
+                  prlimit(pid, RLIMIT_FSIZE, NULL, &limit) == 0;
+        limit.rlim_cur = bytes;
+        _exit(ok && prlimit(pid, RLIMIT_FSIZE, &limit, NULL) == 0 ? 0 : 1);
+    }
+    return child > 0 && process_wait(child) == 0;
+}
 
 void sleep_ms(long ms)
 {

@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/resource.h>
 #include <sys/types.h>
 
 struct process_options {
@@ -45,6 +46,12 @@ void process_strings_release(struct process_strings *strings);
 
 /* A value in kB out of /proc/pid/smaps_rollup: "Rss", "Pss". -1 when there is none. */
 long process_memory_kb(pid_t pid, const char *name);
+
+/* Its umask, 077 when it cannot be told. */
+mode_t process_umask(pid_t pid);
+
+/* Limit the size of files that it writes, as its own user may; RLIM_INFINITY: no more. */
+bool process_limit_files(pid_t pid, rlim_t bytes);
 
 void sleep_ms(long ms);
 

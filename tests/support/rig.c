@@ -26,7 +26,7 @@ static void configure(struct rig *rig)
     config->request_timeout_ms = RIG_PATIENCE_MS;
     config->emojify_concurrency = 2;
     config->emojify_queue = 4;
-    rig->app.faces = (struct face_client){rig->facebox, "", ""};
+    rig->app.faces = (struct face_client){.base_url = rig->facebox, .user = "", .password = ""};
 }
 
 static void start_parts(struct rig *rig)

@@ -152,3 +152,54 @@ struct sample sample_png_header(uint32_t width, uint32_t height)
     memcpy(sample.data + HEADER, chunk, sizeof(chunk));
     return sample;
 }
+
+/* Where `marker` is at or after `from`. */
+static size_t find_marker(const struct sample *jpeg, size_t from, unsigned char marker)
+{
+    for (size_t i = from; i + 1 < jpeg->len; i++) {
+        if (jpeg->data[i] == 0xff && jpeg->data[i + 1] == marker)
+            return i;
+    }
+    fail_msg("no marker %02x", marker);
+    return 0;
+}
+
+/* One AC table with one code, 0: "the next 16384 blocks, and as many as 14 bits say, are empty". */
+static const unsigned char run_table[] = {0xff, 0xc4, 0, 20, 0x10, 1, 0, 0, 0, 0, 0,
+                                          0,    0,    0, 0,  0,    0, 0, 0, 0, 0, 0xe0};
+/* That code with 14866, eight times: the 250000 blocks of 4000 x 4000 pixels. */
+static const unsigned char empty_scan[] = {0x74, 0x24, 0xe8, 0x49, 0xd0, 0x93, 0xa1, 0x27,
+                                           0x42, 0x4e, 0x84, 0x9d, 0x09, 0x3a, 0x12};
+
+/*
+ * A progressive grey JPEG whose scans bring each coefficient bit by bit (ITU-T
+ * T.81, annex G). Not a byte of it is wrong, and each scan of 25 bytes visits all blocks.
+ */
+struct sample sample_many_scans(int scans)
+{
+    enum { BITS = 14, START = 10, SIZE = 4000 };
+    static const double grey[] = {90};
+    struct sample once = sample_encode(sample_plain(SIZE, SIZE, 1, grey), ".jpg[interlace]");
+    size_t len = find_marker(&once, find_marker(&once, 0, 0xda), 0xc4);
+    struct sample many = {
+        malloc(len + sizeof(run_table) + (size_t)scans * (START + sizeof(empty_scan)) + 2), 0};
+    assert_non_null(many.data);
+    memcpy(many.data, once.data, len);
+    memcpy(many.data + len, run_table, sizeof(run_table));
+    len += sizeof(run_table);
+    for (int scan = 0; scan < scans; scan++) {
+        int coefficient = 1 + scan / BITS, low = BITS - 1 - scan % BITS;
+        int high = low == BITS - 1 ? 0 : low + 1;
+        unsigned char start[START] = {0xff, 0xda, 0, 8, 1, 1, 0};
+        start[7] = start[8] = (unsigned char)coefficient;
+        start[9] = (unsigned char)(high << 4 | low);
+        memcpy(many.data + len, start, START);
+        memcpy(many.data + len + START, empty_scan, sizeof(empty_scan));
+        len += START + sizeof(empty_scan);
+    }
+    many.data[len] = 0xff;
+    many.data[len + 1] = 0xd9;
+    many.len = len + 2;
+    sample_release(&once);
+    return many;
+}

@@ -43,4 +43,10 @@ int sample_pixel(VipsImage *image, int x, int y, int band);
 /* A PNG of which only the header is there: 8-bit RGB, then a data chunk with nothing in it. */
 struct sample sample_png_header(uint32_t width, uint32_t height);
 
+/*
+ * A progressive grey JPEG of 4000 x 4000 pixels with so many scans beside the first,
+ * at most 882, each of 25 bytes that make the decoder visit all of it.
+ */
+struct sample sample_many_scans(int scans);
+
 #endif

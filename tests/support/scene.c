@@ -16,7 +16,10 @@ enum {
     LOG_MAX = 64 * 1024 * 1024,
     SETTINGS_MAX = 32,
     POLL_MS = 20,
-    PATIENCE_MS = 5000
+    PATIENCE_MS = 5000,
+    SIBLINGS_MAX = 16,
+    BUSY_MS = 2500, /* longer than mod_fcgid's pause of a second, shorter than FETCH_TIMEOUT */
+    FILL_MS = SCENE_SANITIZED ? 60000 : 20000
 };
 
 static const struct {
@@ -196,7 +199,61 @@ void scene_wait_status(const struct scene *scene, const char *path, int status, 
     }
 }
 
+/* Every process has a request to work on, the missing ones too. */
+static void keep_all_busy(const struct scene *scene, size_t siblings)
+{
+    struct scene_url urls[SIBLINGS_MAX];
+    struct http_job *jobs[SIBLINGS_MAX];
+    struct http_reply reply;
+    char path[64], address[64];
+    assert_in_range(siblings, 1, SIBLINGS_MAX);
+    (void)snprintf(address, sizeof(address), "%s/api/", scene->stack.base);
+    for (size_t i = 0; i < siblings; i++) {
+        (void)snprintf(path, sizeof(path), "/busy-%zu-%lld.png", i, (long long)clock_now_ns());
+        scene_serve_slowly(scene, path, "camera.png", BUSY_MS);
+        urls[i] = scene_url(scene, path);
+        jobs[i] = http_job_start(&(struct http_call){
+            .url = address, .body = urls[i].text, .body_len = strlen(urls[i].text)});
+    }
+    for (size_t i = 0; i < siblings; i++) {
+        (void)http_job_wait(&jobs[i], &reply);
+        http_reply_release(&reply);
+    }
+}
+
+void scene_fill_pool(const struct scene *scene, size_t siblings)
+{
+    int64_t deadline_ns = deadline_in_ms(FILL_MS);
+    pid_t pids[SIBLINGS_MAX];
+    while (stack_pids(&scene->stack, "api", pids, SIBLINGS_MAX) != siblings) {
+        if (deadline_left_ms(deadline_ns) == 0)
+            fail_msg("there are still not %zu processes", siblings);
+        if (stack_web() == STACK_APACHE_FCGID)
+            keep_all_busy(scene, siblings);
+        else
+            sleep_ms(POLL_MS);
+    }
+}
+
 /* --- Logs and metrics --------------------------------------------------------- */
+
+void scene_wait_facebox(const struct scene *scene)
+{
+    char base[128], url[160];
+    assert_true(stack_setting(&scene->stack, "api", "FACEBOX", base, sizeof(base)));
+    (void)snprintf(url, sizeof(url), "%s/info", base);
+    int64_t deadline_ns = deadline_in_ms(30000);
+    for (;;) {
+        struct http_reply reply;
+        bool answered = http_perform(&(struct http_call){.url = url}, &reply);
+        http_reply_release(&reply);
+        if (answered)
+            return;
+        if (deadline_left_ms(deadline_ns) == 0)
+            fail_msg("%s does not answer", url);
+        sleep_ms(10);
+    }
+}
 
 void scene_log(const struct scene *scene, const char *name, struct buf *text)
 {

@@ -68,8 +68,21 @@ void scene_post(const struct scene *scene, const char *text, const char *const *
 /* POST the URL of a picture: must be 200; its key, 32 hex digits, in `key`. */
 void scene_emojify(const struct scene *scene, const char *url, char key[33]);
 
+/*
+ * Wait until there are so many api processes. mod_fcgid starts one in the place of one that ended
+ * when a request finds no other, so behind it as many pictures are asked for at the same time,
+ * which EMOJIFY_QUEUE must allow.
+ */
+void scene_fill_pool(const struct scene *scene, size_t siblings);
+
 /* Poll the status of a GET until it is as wanted, for so long at most. */
 void scene_wait_status(const struct scene *scene, const char *path, int status, int timeout_ms);
+
+/*
+ * Wait until a face detection service that was started again answers: how long that takes
+ * is a matter of the machine, how soon it is used after that is one of the application.
+ */
+void scene_wait_facebox(const struct scene *scene);
 
 /* The log of api, cache, facebox or web so far; the caller releases it. */
 void scene_log(const struct scene *scene, const char *name, struct buf *text);

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "support/process.h"
@@ -22,6 +23,19 @@ enum {
     PORT_COUNT = 9000,
     PIDS_MAX = 64
 };
+
+static const char *const web_names[] = {[STACK_LIGHTTPD] = "lighttpd",
+                                        [STACK_APACHE_FCGID] = "apache-fcgid",
+                                        [STACK_APACHE_PROXY] = "apache-proxy"};
+
+enum stack_web stack_web(void)
+{
+    const char *name = getenv("WEB");
+    for (int web = 0; name && web < (int)(sizeof(web_names) / sizeof(web_names[0])); web++)
+        if (strcmp(name, web_names[web]) == 0)
+            return (enum stack_web)web;
+    return STACK_LIGHTTPD;
+}
 
 static bool port_is_free(uint16_t port)
 {
@@ -71,8 +85,8 @@ static void environment_init(struct environment *environment, const struct stack
                              const char *const *settings)
 {
     static const char *const kept[] = {
-        "PATH=",         "HOME=",          "BUILD=",       "ASAN_OPTIONS=",
-        "LSAN_OPTIONS=", "UBSAN_OPTIONS=", "TSAN_OPTIONS="};
+        "PATH=",         "HOME=",         "BUILD=",         "WEB=",
+        "ASAN_OPTIONS=", "LSAN_OPTIONS=", "UBSAN_OPTIONS=", "TSAN_OPTIONS="};
     *environment = (struct environment){.count = 0};
     for (char **item = environ; *item; item++) {
         for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++) {
@@ -141,9 +155,10 @@ bool stack_start(struct stack *stack, const char *const *settings)
 static void keep_logs(const struct stack *stack)
 {
     static const char script[] = "rm -rf \"$2\" && mkdir -p \"$2\" && "
-                                 "mv \"$1\"/*.log \"$1\"/lighttpd.conf \"$2\"; rm -rf \"$1\"";
+                                 "mv \"$1\"/*.log \"$2\"; rm -rf \"$1\"";
     char kept[PATH_MAX];
-    (void)snprintf(kept, sizeof(kept), "build/test-logs/%s.stack", program_invocation_short_name);
+    (void)snprintf(kept, sizeof(kept), "build/test-logs/%s-%s.stack", web_names[stack_web()],
+                   program_invocation_short_name);
     const char *const arguments[] = {"sh", "-c", script, "sh", stack->state, kept, NULL};
     (void)succeeds(arguments, NULL);
 }
@@ -208,6 +223,7 @@ bool stack_setting(const struct stack *stack, const char *name, const char *sett
 /* --- Starting one again ------------------------------------------------------- */
 
 struct stack_program {
+    mode_t umask; /* that of its socket */
     struct process_strings arguments;
     struct process_strings environment;
     char log[PATH_MAX];
@@ -220,6 +236,7 @@ struct stack_program *stack_program_of(const struct stack *stack, const char *na
     if (!program)
         return NULL;
     (void)snprintf(program->log, sizeof(program->log), "%.4000s/%s.log", stack->state, name);
+    program->umask = process_umask(pid);
     if (!process_strings_read(pid, "cmdline", &program->arguments) ||
         !process_strings_read(pid, "environ", &program->environment))
         stack_program_free(&program);
@@ -247,7 +264,9 @@ bool stack_program_start(const struct stack_program *program)
         .errors_too = true,
         .new_session = true,
     };
+    mode_t ours = umask(program->umask);
     bool started = log >= 0 && process_start(&options) > 0;
+    (void)umask(ours);
     if (log >= 0)
         close(log);
     return started;

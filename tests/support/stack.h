@@ -6,8 +6,8 @@
  * A watchdog process takes the stack down when stack_stop says so, and also
  * when the test's process ends in any other way, so that none is left behind.
  *
- * Must run in the project's directory. BUILD names the programs' directory as
- * for stack.sh; nothing else of the caller's environment reaches the programs
+ * Must run in the project's directory. BUILD and WEB are as for stack.sh;
+ * nothing else of the caller's environment reaches the programs
  * but PATH, HOME and the sanitizers' options. One thread at a time.
  */
 #ifndef TESTS_SUPPORT_STACK_H
@@ -18,6 +18,14 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
+
+/* The web server of the test's stacks: WEB in the environment, as for stack.sh. */
+enum stack_web {
+    STACK_LIGHTTPD,
+    STACK_APACHE_FCGID, /* a process handles one request at a time */
+    STACK_APACHE_PROXY
+};
+enum stack_web stack_web(void);
 
 struct stack {
     uint16_t port;
@@ -36,7 +44,7 @@ bool stack_start(struct stack *stack, const char *const *settings);
 
 /*
  * Stop it; false when a process of it is left. Its logs go to
- * build/test-logs/<the test program's name>.stack/.
+ * build/test-logs/<web server>-<the test program's name>.stack/.
  */
 bool stack_stop(struct stack *stack);
 

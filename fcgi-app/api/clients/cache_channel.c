@@ -47,13 +47,14 @@ struct watch {
 
 struct cache_client {
     const struct log *log;
+    struct cache_gate gate;
     struct cache_channel channels[CHANNELS];
     _Atomic unsigned next_channel;
 
     grpc_completion_queue *watch_queue;
     pthread_t watcher;
     struct watch watches[CHANNELS];
-    unsigned calls_seen; /* watcher's */
+    unsigned calls_seen;                                               /* watcher's */
     enum { REACHABLE_UNKNOWN, REACHABLE_YES, REACHABLE_NO } reachable; /* watcher's, for the log */
 
     /* Guards `stopping`; held while the watcher touches a channel, so none goes away under it. */
@@ -225,6 +226,8 @@ enum app_err cache_client_new(const struct cache_client_options *options,
     if (!made)
         return APP_NO_MEMORY;
     made->log = options->log;
+    made->gate.breaker = options->breaker;
+    made->gate.budget.most = options->patient;
     pthread_mutex_init(&made->lock, NULL);
 
     /* Read by grpc_init: the library's own poller, should no thread be in a queue. */
@@ -261,6 +264,21 @@ void cache_client_free(struct cache_client **client)
     stop_watcher(*client);
     release(*client);
     *client = NULL;
+}
+
+struct cache_gate *cache_client_gate(struct cache_client *client)
+{
+    return &client->gate;
+}
+
+bool cache_wait_begin(struct cache_client *client)
+{
+    return wait_budget_take(&client->gate.budget);
+}
+
+void cache_wait_end(struct cache_client *client)
+{
+    wait_budget_give(&client->gate.budget);
 }
 
 struct cache_channel *cache_client_channel(struct cache_client *client)

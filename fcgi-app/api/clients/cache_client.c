@@ -2,7 +2,8 @@
 /*
  * A call is one batch of six operations on the caller's own pluck queue. Its
  * deadline is gRPC's to keep, so the pluck itself waits for ever: when it comes
- * back nothing of the call is under way any more.
+ * back nothing of the call is under way any more. Before it comes the gate: the
+ * breaker, and the number of threads that may wait at length.
  */
 #include "api/clients/cache_client.h"
 
@@ -27,6 +28,7 @@ enum { SMALL_ANSWER = 1024 }; /* room for a number, and for fields that we do no
 
 struct cache_caller {
     struct cache_channel *channel;
+    struct cache_gate *gate;
     grpc_completion_queue *queue;
 };
 
@@ -35,6 +37,7 @@ struct reply {
     grpc_status_code status;
     grpc_slice words;
     grpc_byte_buffer *message;
+    bool abandoned; /* by us: nobody wants the answer any more */
 };
 
 static const char *const method_titles[CACHE_METHOD__MAX] = {
@@ -50,6 +53,7 @@ enum app_err cache_caller_new(struct cache_client *client, struct cache_caller *
     if (!made)
         return APP_NO_MEMORY;
     made->channel = cache_client_channel(client);
+    made->gate = cache_client_gate(client);
     made->queue = grpc_completion_queue_create_for_pluck(NULL);
     *caller = made;
     return APP_OK;
@@ -111,6 +115,24 @@ static void release_reply(struct reply *reply)
     reply->message = NULL;
 }
 
+/* Wait until nothing of the call is under way; true: it was given up. */
+static bool await(struct cache_caller *caller, const struct cache_call *call, grpc_call *rpc)
+{
+    const gpr_timespec never = gpr_inf_future(GPR_CLOCK_MONOTONIC);
+    for (;;) {
+        gpr_timespec until =
+            call->cancel.asked ? rpc_deadline(deadline_in_ms(CANCEL_POLL_MS)) : never;
+        grpc_event event = grpc_completion_queue_pluck(caller->queue, caller, until, NULL);
+        if (event.type != GRPC_QUEUE_TIMEOUT)
+            return false;
+        if (cancel_asked(&call->cancel)) {
+            (void)grpc_call_cancel(rpc, NULL);
+            (void)grpc_completion_queue_pluck(caller->queue, caller, never, NULL);
+            return true;
+        }
+    }
+}
+
 /* One try. Fills `reply`, which the caller releases, whatever happens. */
 static void try_call(struct cache_caller *caller, const struct cache_call *call,
                      enum cache_method method, grpc_slice request, struct reply *reply)
@@ -145,8 +167,7 @@ static void try_call(struct cache_caller *caller, const struct cache_call *call,
     atomic_fetch_add_explicit(&caller->channel->calls, 1, memory_order_relaxed);
     if (grpc_call_start_batch(rpc, ops, 6, caller, NULL) == GRPC_CALL_OK) {
         struct wait wait = wait_begin(WAIT_CACHE);
-        (void)grpc_completion_queue_pluck(caller->queue, caller,
-                                          gpr_inf_future(GPR_CLOCK_MONOTONIC), NULL);
+        reply->abandoned = await(caller, call, rpc);
         wait_end(&wait);
     }
 
@@ -157,10 +178,10 @@ static void try_call(struct cache_caller *caller, const struct cache_call *call,
     grpc_call_unref(rpc);
 }
 
-/* A server that stops gracefully may end a call as CANCELLED, and we never cancel one. */
+/* A server that stops gracefully may end a call as CANCELLED, as we do when we give it up. */
 static bool worth_another_try(enum cache_method method, const struct reply *reply)
 {
-    return method != CACHE_PUT &&
+    return method != CACHE_PUT && !reply->abandoned &&
            (reply->status == GRPC_STATUS_UNAVAILABLE || reply->status == GRPC_STATUS_CANCELLED);
 }
 
@@ -173,6 +194,8 @@ static enum app_err malformed(enum cache_method method, struct err_buf *why)
 /* Translate gRPC's status; its words may be the peer's, so they go to the log only. */
 static enum app_err judge(enum cache_method method, const struct reply *reply, struct err_buf *why)
 {
+    if (reply->abandoned)
+        return APP_CLIENT_GONE;
     if (reply->status == GRPC_STATUS_OK)
         return reply->message ? APP_OK : malformed(method, why);
     if (reply->status == GRPC_STATUS_NOT_FOUND && (method == CACHE_GET || method == CACHE_EXISTS))
@@ -187,6 +210,61 @@ static enum app_err judge(enum cache_method method, const struct reply *reply, s
     return err_set(why, APP_UPSTREAM_FAILED, "the cache failed");
 }
 
+/* --- The gate ----------------------------------------------------------------- */
+
+/* How a call passed. */
+struct permit {
+    struct breaker_pass pass;
+    struct breaker *breaker; /* NULL: it is not asked, or there is none */
+    bool waits_at_length;    /* holds a place in the budget */
+    bool waits_shortly;      /* since there was none */
+    bool in_full;            /* it has the time that the cache is due */
+};
+
+/* Put belongs to a pipeline, which is limited as a whole; Check is how we learn of a return. */
+static enum app_err enter(struct cache_caller *caller, struct cache_call *call,
+                          enum cache_method method, struct permit *permit, struct err_buf *why)
+{
+    int64_t left_ms = deadline_left_ms(call->deadline_ns);
+    *permit = (struct permit){
+        .in_full = breaker_is_full_time(clock_now_ns(), call->deadline_ns, call->timeout_ms)};
+    if (method == CACHE_CHECK)
+        return APP_OK;
+    permit->breaker = caller->gate->breaker;
+    enum app_err err = breaker_enter(permit->breaker, clock_now_ns(), &permit->pass, why);
+    if (err || method == CACHE_PUT || left_ms <= WAIT_BUDGET_SHORT_MS)
+        return err;
+    permit->waits_at_length = wait_budget_take(&caller->gate->budget);
+    permit->waits_shortly = !permit->waits_at_length;
+    if (permit->waits_shortly) {
+        call->deadline_ns = deadline_in_ms(WAIT_BUDGET_SHORT_MS);
+        permit->in_full = false;
+    }
+    return APP_OK;
+}
+
+/* gRPC's own words for what HTTP calls 5xx; too large a message is one picture's fault. */
+static enum breaker_outcome outcome_of(const struct reply *reply, bool in_full)
+{
+    if (reply->abandoned)
+        return BREAKER_UNKNOWN;
+    if (reply->status == GRPC_STATUS_DEADLINE_EXCEEDED)
+        return in_full ? BREAKER_FAILED : BREAKER_UNKNOWN;
+    bool failed = reply->status == GRPC_STATUS_UNAVAILABLE ||
+                  reply->status == GRPC_STATUS_CANCELLED || reply->status == GRPC_STATUS_INTERNAL ||
+                  reply->status == GRPC_STATUS_UNKNOWN;
+    return failed ? BREAKER_FAILED : BREAKER_ANSWERED;
+}
+
+static void leave(struct cache_caller *caller, const struct permit *permit,
+                  const struct reply *reply)
+{
+    if (permit->waits_at_length)
+        wait_budget_give(&caller->gate->budget);
+    breaker_leave(permit->breaker, &permit->pass, outcome_of(reply, permit->in_full),
+                  clock_now_ns());
+}
+
 /*
  * Call with `request`, which is taken over. On APP_OK the caller owns *message.
  * APP_NOT_FOUND comes back without a reason.
@@ -196,14 +274,24 @@ static enum app_err run_call(struct cache_caller *caller, const struct cache_cal
                              grpc_byte_buffer **message, struct err_buf *why)
 {
     struct reply reply;
-    try_call(caller, call, method, request, &reply);
-    if (worth_another_try(method, &reply) && clock_now_ns() < call->deadline_ns) {
+    struct permit permit;
+    struct cache_call admitted = *call;
+    enum app_err err = enter(caller, &admitted, method, &permit, why);
+    if (err) {
+        grpc_slice_unref(request);
+        return err;
+    }
+    try_call(caller, &admitted, method, request, &reply);
+    if (worth_another_try(method, &reply) && clock_now_ns() < admitted.deadline_ns) {
         release_reply(&reply);
-        try_call(caller, call, method, request, &reply);
+        try_call(caller, &admitted, method, request, &reply);
     }
     grpc_slice_unref(request);
+    leave(caller, &permit, &reply);
 
-    enum app_err err = judge(method, &reply, why);
+    err = judge(method, &reply, why);
+    if (err == APP_UPSTREAM_TIMEOUT && permit.waits_shortly)
+        err = err_set(why, APP_UNAVAILABLE, "the cache is busy, try again later");
     if (!err) {
         *message = reply.message;
         reply.message = NULL;

@@ -17,7 +17,9 @@
  * APP_BAD_REQUEST (an id that is empty, longer than LIMIT_CACHE_ID or not
  * UTF-8), APP_NO_MEMORY; why->detail has gRPC's status and words. Get, Exists
  * and Check are tried once more on UNAVAILABLE, and on a CANCELLED that we did
- * not cause.
+ * not cause. All but Check: APP_UNAVAILABLE at once while the breaker is open, and
+ * APP_CLIENT_GONE when call->cancel says so. Get and Exists: APP_UNAVAILABLE after
+ * WAIT_BUDGET_SHORT_MS when `patient` threads wait already.
  */
 #ifndef API_CLIENTS_CACHE_CLIENT_H
 #define API_CLIENTS_CACHE_CLIENT_H
@@ -27,6 +29,9 @@
 #include <stdint.h>
 #include <sys/uio.h>
 
+#include "api/clients/breaker.h"
+#include "api/clients/wait_budget.h"
+#include "lib/base/cancel.h"
 #include "lib/base/err.h"
 #include "lib/base/log.h"
 #include "lib/http/header.h"
@@ -41,6 +46,8 @@ struct cache_client_options {
     const char *address;      /* host:port, unix:/path, or any other name that gRPC resolves */
     struct rpc_tls tls;       /* zeroed: a plain connection */
     const char *tls_identity; /* of the cache, see rpc_tls_client */
+    struct breaker *breaker;  /* must outlive the client; NULL: none */
+    unsigned patient;         /* threads that may wait for Get and Exists at length; 0: all */
     const struct log *log;    /* must outlive the client */
 };
 
@@ -54,13 +61,26 @@ enum app_err cache_client_new(const struct cache_client_options *options,
 /* All callers must be freed. NULLs the caller's pointer. NULL allowed. */
 void cache_client_free(struct cache_client **client);
 
+/*
+ * For who waits for another thread's call instead of making one: true, wait at length, then
+ * cache_wait_end; false: wait for WAIT_BUDGET_SHORT_MS. Any thread.
+ */
+bool cache_wait_begin(struct cache_client *client);
+void cache_wait_end(struct cache_client *client);
+
 enum app_err cache_caller_new(struct cache_client *client, struct cache_caller **caller)
     __attribute__((warn_unused_result));
 void cache_caller_free(struct cache_caller **caller);
 
 /* What goes with every call. */
 struct cache_call {
-    int64_t deadline_ns;    /* CLOCK_MONOTONIC */
+    int64_t deadline_ns; /* CLOCK_MONOTONIC */
+    /*
+     * What the cache is due. When deadline_ns leaves less, because the request is
+     * old, running out of it says nothing about the cache. 0: deadline_ns is all.
+     */
+    int64_t timeout_ms;
+    struct cancel cancel;
     const char *request_id; /* sent as x-request-id if gRPC may send it; NULL: none */
     /* Further metadata, sent if gRPC may; at most CACHE_CALL_HEADERS_MAX. Names in lower case. */
     const struct http_header *headers;

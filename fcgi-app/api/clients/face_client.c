@@ -12,11 +12,12 @@
 
 #include <jansson.h>
 
+#include "lib/base/clock.h"
 #include "lib/base/limits.h"
 #include "lib/base/utf8.h"
 #include "lib/telemetry/wait.h"
 
-enum { SHOWN_WORDS = 200, URL_MAX = 4096 };
+enum { SHOWN_WORDS = 200, URL_MAX = 4096, PROBE_MS = 1000 };
 
 static enum app_err fail(struct err_buf *why, const char *detail)
 {
@@ -72,6 +73,7 @@ static enum app_err ask(const struct face_client *client, const struct face_call
             .header_count = header_count,
             .file = file,
             .deadline_ns = call->deadline_ns,
+            .cancel = call->cancel,
             .max_answer = LIMIT_UPSTREAM_JSON,
         };
         struct wait wait = wait_begin(WAIT_FACEBOX);
@@ -194,6 +196,43 @@ static enum app_err check_status(const struct http_answer *answer, struct err_bu
     return err_set(why, APP_UPSTREAM_FAILED, "face detection failed");
 }
 
+/* Whether the box is there at all. The answer does not matter, only how it came. */
+static enum app_err probe(const struct face_client *client, const struct face_call *call,
+                          int *status, struct err_buf *why)
+{
+    struct http_answer answer = {.status = 0};
+    struct face_call brief = *call;
+    brief.deadline_ns = deadline_min(call->deadline_ns, deadline_in_ms(PROBE_MS));
+    enum app_err err = ask(client, &brief, "/info", NULL, &answer, why);
+    *status = answer.status;
+    buf_release(&answer.body);
+    return err;
+}
+
+/* POST the file, unless the breaker says that there is no point. */
+static enum app_err ask_guarded(const struct face_client *client, const struct face_call *call,
+                                const struct http_file_part *file, struct http_answer *answer,
+                                struct err_buf *why)
+{
+    struct breaker_pass pass;
+    int64_t now_ns = clock_now_ns();
+    bool in_full = breaker_is_full_time(now_ns, call->deadline_ns, call->timeout_ms);
+    enum app_err err = breaker_enter(client->breaker, now_ns, &pass, why);
+    if (err)
+        return err;
+    int status = 0;
+    if (pass.probe)
+        err = probe(client, call, &status, why);
+    if (!err && status < 500) {
+        err = ask(client, call, "/facebox/check", file, answer, why);
+        status = answer->status;
+    } else if (!err) {
+        answer->status = status;
+    }
+    breaker_leave(client->breaker, &pass, breaker_judge_http(err, status, in_full), clock_now_ns());
+    return err;
+}
+
 enum app_err face_client_check(const struct face_client *client, const struct face_call *call,
                                const void *picture, size_t len, struct arena *arena,
                                struct box **faces, size_t *face_count, struct err_buf *why)
@@ -204,7 +243,7 @@ enum app_err face_client_check(const struct face_client *client, const struct fa
                                         .data = picture,
                                         .len = len};
     struct http_answer answer = {.status = 0};
-    enum app_err err = ask(client, call, "/facebox/check", &file, &answer, why);
+    enum app_err err = ask_guarded(client, call, &file, &answer, why);
     if (!err)
         err = check_status(&answer, why);
     if (!err)

@@ -10,8 +10,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "api/clients/breaker.h"
 #include "api/image/geometry.h"
 #include "lib/base/arena.h"
+#include "lib/base/cancel.h"
 #include "lib/base/err.h"
 #include "lib/net/http_client.h"
 
@@ -21,11 +23,14 @@ struct face_client {
     const char *base_url; /* FACEBOX, with or without a slash at the end */
     const char *user;     /* "" for no authorization */
     const char *password;
+    struct breaker *breaker; /* NULL: none */
 };
 
 struct face_call {
     struct http_client *http;
     int64_t deadline_ns;
+    int64_t timeout_ms; /* what the box is due, see struct cache_call */
+    struct cancel cancel;
     const char *request_id;            /* NULL: none */
     const struct http_header *headers; /* further ones, at most FACE_CALL_HEADERS_MAX */
     size_t header_count;
@@ -34,14 +39,17 @@ struct face_call {
 /*
  * The faces of an encoded picture, at most LIMIT_FACES of them; `*faces` lies in
  * `arena`. APP_UPSTREAM_FAILED (also for success: false, with the box's words in
- * why->detail), APP_UPSTREAM_TIMEOUT, APP_NO_MEMORY.
+ * why->detail), APP_UPSTREAM_TIMEOUT, APP_NO_MEMORY; APP_UNAVAILABLE at once while
+ * the breaker is open, APP_CLIENT_GONE when call->cancel says so. The call that
+ * probes whether a box is back asks for /info first, with little patience: a
+ * host that is gone must not hold the probe for as long as faces may take.
  */
 enum app_err face_client_check(const struct face_client *client, const struct face_call *call,
                                const void *picture, size_t len, struct arena *arena,
                                struct box **faces, size_t *face_count, struct err_buf *why)
     __attribute__((warn_unused_result));
 
-/* The version of the box from /info. Errors as above. */
+/* The version of the box from /info. Errors as above, but asks whatever the breaker says. */
 enum app_err face_client_info(const struct face_client *client, const struct face_call *call,
                               int *version, struct err_buf *why)
     __attribute__((warn_unused_result));

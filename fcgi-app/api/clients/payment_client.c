@@ -6,6 +6,7 @@
 
 #include <jansson.h>
 
+#include "lib/base/clock.h"
 #include "lib/base/limits.h"
 
 static enum app_err ask(const struct payment_call *call, const struct card *card,
@@ -76,7 +77,15 @@ enum app_err payment_client_pay(const struct payment_call *call, const struct ca
                                 struct payment_answer *answer, struct err_buf *why)
 {
     struct http_answer received = {.status = 0};
-    enum app_err err = ask(call, card, &received, why);
+    struct breaker_pass pass;
+    int64_t now_ns = clock_now_ns();
+    bool in_full = breaker_is_full_time(now_ns, call->deadline_ns, call->timeout_ms);
+    enum app_err err = breaker_enter(call->breaker, now_ns, &pass, why);
+    if (err)
+        return err;
+    err = ask(call, card, &received, why);
+    breaker_leave(call->breaker, &pass, breaker_judge_http(err, received.status, in_full),
+                  clock_now_ns());
     if (err)
         return explain(err, why);
     *answer = (struct payment_answer){received.status, received.body};

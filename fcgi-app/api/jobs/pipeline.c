@@ -29,7 +29,7 @@ const char *pipeline_step_name(enum pipeline_step step)
     return step < PIPELINE_STEP__MAX ? step_names[step] : NULL;
 }
 
-static void begin_step(const struct pipeline *pipeline, enum pipeline_step step)
+static void tell_step(const struct pipeline *pipeline, enum pipeline_step step)
 {
     if (pipeline->progress)
         pipeline->progress(pipeline->progress_context, step);
@@ -53,6 +53,7 @@ static enum app_err fetch(struct pipeline *pipeline, const char *url, struct buf
         .deny_hosts = pipeline->app->config.fetch_deny_hosts,
         .request_id = pipeline->request_id,
         .deadline_ns = step_deadline(pipeline, pipeline->app->config.fetch_timeout_ms),
+        .cancel = pipeline->cancel,
         .max_bytes = LIMIT_PICTURE_BYTES,
     };
     int64_t started_ns = clock_now_ns();
@@ -89,6 +90,8 @@ static enum app_err detect(struct pipeline *pipeline, const struct picture *pict
     struct face_call call = {
         .http = pipeline->worker->http,
         .deadline_ns = step_deadline(pipeline, pipeline->app->config.facebox_timeout_ms),
+        .timeout_ms = pipeline->app->config.facebox_timeout_ms,
+        .cancel = pipeline->cancel,
         .request_id = pipeline->request_id,
         .headers = headers,
         .header_count = trace_headers(pipeline->trace, headers),
@@ -122,6 +125,7 @@ static enum app_err store(struct pipeline *pipeline, const char *key,
     int64_t started_ns = clock_now_ns();
     struct cache_call call = {
         .deadline_ns = step_deadline(pipeline, CACHE_PUT_TIMEOUT_MS),
+        .timeout_ms = CACHE_PUT_TIMEOUT_MS,
         .request_id = pipeline->request_id,
         .headers = headers,
         .header_count = trace_headers(pipeline->trace, headers),
@@ -132,6 +136,22 @@ static enum app_err store(struct pipeline *pipeline, const char *key,
     if (!err)
         telemetry_stored(&pipeline->app->telemetry, drawn->drawn);
     return pipeline_upstream_error(pipeline->why, err, "the cache");
+}
+
+/* Is the picture still wanted? */
+static enum app_err check_wanted(const struct pipeline *pipeline)
+{
+    if (!cancel_asked(&pipeline->cancel))
+        return APP_OK;
+    return err_set(pipeline->why, APP_CLIENT_GONE, "%s", app_strerror(APP_CLIENT_GONE));
+}
+
+static enum app_err begin_step(const struct pipeline *pipeline, enum pipeline_step step)
+{
+    enum app_err err = check_wanted(pipeline);
+    if (!err)
+        tell_step(pipeline, step);
+    return err;
 }
 
 enum app_err pipeline_run(struct pipeline *pipeline, const struct pipeline_source *source,
@@ -147,24 +167,27 @@ enum app_err pipeline_run(struct pipeline *pipeline, const struct pipeline_sourc
     enum app_err err = APP_OK;
 
     buf_init(&fetched, LIMIT_PICTURE_BYTES);
-    if (source->url) {
-        begin_step(pipeline, PIPELINE_FETCH);
+    if (source->url)
+        err = begin_step(pipeline, PIPELINE_FETCH);
+    if (!err && source->url) {
         err = fetch(pipeline, source->url, &fetched);
         bytes = fetched.data;
         len = fetched.len;
     }
-    if (!err) {
-        begin_step(pipeline, PIPELINE_DETECT);
+    if (!err)
+        err = begin_step(pipeline, PIPELINE_DETECT);
+    if (!err)
         err = open_picture(pipeline, bytes, len, &picture);
-    }
+    if (!err)
+        err = check_wanted(pipeline);
     if (!err)
         err = detect(pipeline, picture, bytes, len, &faces, &face_count);
-    if (!err) {
-        begin_step(pipeline, PIPELINE_DRAW);
+    if (!err)
+        err = begin_step(pipeline, PIPELINE_DRAW);
+    if (!err)
         err = draw(pipeline, picture, source->key, faces, face_count, &drawn);
-    }
     if (!err) {
-        begin_step(pipeline, PIPELINE_STORE);
+        tell_step(pipeline, PIPELINE_STORE); /* for the next who asks, wanted now or not */
         err = store(pipeline, source->key, &drawn);
     }
     if (!err) {

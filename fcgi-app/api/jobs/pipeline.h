@@ -23,7 +23,8 @@ struct pipeline {
     struct trace *trace;
     const struct log *log;
     int64_t deadline_ns;
-    struct err_buf *why; /* of the error that pipeline_run returns */
+    struct cancel cancel; /* zeroed: it is wanted whatever becomes of the client */
+    struct err_buf *why;  /* of the error that pipeline_run returns */
     /* Told at the start of each step; NULL: nobody is. */
     void (*progress)(void *context, enum pipeline_step step);
     void *progress_context;
@@ -47,9 +48,11 @@ struct pipeline_result {
 };
 
 /*
- * Run all steps. Errors of http_client_fetch,
- * picture_open, face_client_check, emojify_draw and cache_put; pipeline->why has
- * the texts. Everything that it allocates is released.
+ * Run all steps. Errors of http_client_fetch, picture_open, face_client_check,
+ * emojify_draw and cache_put; APP_CLIENT_GONE when pipeline->cancel said so, which
+ * is asked until the picture is being drawn (then it is stored as well, for the
+ * next who asks); pipeline->why has the texts. Everything that it allocates is
+ * released.
  */
 enum app_err pipeline_run(struct pipeline *pipeline, const struct pipeline_source *source,
                           struct pipeline_result *result) __attribute__((warn_unused_result));

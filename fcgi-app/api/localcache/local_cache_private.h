@@ -21,7 +21,8 @@ struct local_cache {
     struct log log;
 
     /* Of the chore's thread only. */
-    int64_t next_sweep_ns; /* 0: at once, when this process has the pool's chores */
+    struct tier_walk sweep;
+    int64_t next_sweep_ns; /* when the next one begins */
     bool leads;            /* it had them the last time */
 
     _Atomic int64_t complain_ns; /* not again before that */

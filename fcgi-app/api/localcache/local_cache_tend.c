@@ -14,9 +14,8 @@ enum {
     BYTES_AN_ENTRY = 8192, /* fewer bytes a file than that, and entries run out first */
     ENTRIES_LEAST = 4096,
     ENTRIES_MOST = 1 << 18,
-    SWEEP_LEAST_MS = 1000, /* between two sweeps */
-    SWEEP_MOST_MS = 60000,
-    SWEEP_SHARE = 100, /* a sweep's own time is that small a part of it */
+    SWEEP_EVERY_MS = 1000, /* from the end of one to the beginning of the next */
+    SWEEP_NAMES = 500,     /* looked at in one run, so that expiry does not have to wait */
     /*
      * A direct link goes that much before its time: by the next run of the chore, and
      * by the second for which a web server remembers what it saw of a file.
@@ -107,6 +106,7 @@ void local_cache_free(struct local_cache **out)
         return;
     if (tier->leads)
         tier_index_visit(&tier->index, drop_direct, tier);
+    tier_walk_end(&tier->sweep);
     tier_dir_close(&tier->dir);
     tier_index_close(&tier->index);
     (void)pthread_rwlock_destroy(&tier->opening);
@@ -243,22 +243,17 @@ static void sweep_direct(void *context, const struct tier_file *file)
     tier_index_unlock(&view);
 }
 
-/* As often as it costs little. */
-static void sweep_if_due(struct local_cache *tier)
+static void sweep_some(struct local_cache *tier)
 {
     struct timespec now;
-    int64_t started_ns = clock_now_ns();
-    if (started_ns < tier->next_sweep_ns)
+    int64_t now_ns = clock_now_ns();
+    if (now_ns < tier->next_sweep_ns)
         return;
     clock_gettime(CLOCK_REALTIME, &now);
     struct sweep sweep = {tier, now.tv_sec * NS_PER_S + now.tv_nsec};
     const struct tier_dir_visitor visitor = {sweep_file, sweep_direct, &sweep};
-    tier_dir_visit(&tier->dir, &visitor);
-    int64_t now_ns = clock_now_ns();
-    int64_t pause_ns = (now_ns - started_ns) * SWEEP_SHARE;
-    if (pause_ns < SWEEP_LEAST_MS * NS_PER_MS)
-        pause_ns = SWEEP_LEAST_MS * NS_PER_MS;
-    tier->next_sweep_ns = now_ns + deadline_min(pause_ns, SWEEP_MOST_MS * NS_PER_MS);
+    if (!tier_dir_walk(&tier->dir, &tier->sweep, &visitor, SWEEP_NAMES))
+        tier->next_sweep_ns = now_ns + SWEEP_EVERY_MS * NS_PER_MS;
 }
 
 void local_cache_tend(struct local_cache *tier, bool for_pool)
@@ -266,10 +261,8 @@ void local_cache_tend(struct local_cache *tier, bool for_pool)
     if (!tier || !open_missing(tier))
         return;
     tier->leads = for_pool;
-    if (!for_pool) {
-        tier->next_sweep_ns = 0;
+    if (!for_pool)
         return;
-    }
     tend_index(tier);
-    sweep_if_due(tier);
+    sweep_some(tier);
 }

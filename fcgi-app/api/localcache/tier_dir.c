@@ -342,51 +342,80 @@ static bool split_name(const char *text, char *name, uint64_t *hash)
     return true;
 }
 
-static void visit_files(const struct tier_dir_visitor *visitor, int fd, enum tier_place place)
+static void visit_file(const struct tier_dir_visitor *visitor, int fd, enum tier_place place,
+                       const struct dirent *found)
 {
-    DIR *directory = list(fd);
-    const struct dirent *found;
-    while (directory && (found = readdir(directory))) {
-        char name[LIMIT_CACHE_ID + 1];
-        struct tier_file file = {.place = place, .name = name};
-        struct stat status;
-        if (is_dots(found->d_name) || fstatat(fd, found->d_name, &status, AT_SYMLINK_NOFOLLOW) != 0)
-            continue;
-        file.len = (uint64_t)status.st_size;
-        if (S_ISREG(status.st_mode) && split_name(found->d_name, name, &file.hash))
-            visitor->file(visitor->context, &file,
-                          status.st_ctim.tv_sec * NS_PER_S + status.st_ctim.tv_nsec);
-        else
-            (void)unlinkat(fd, found->d_name, 0);
-    }
-    if (directory)
-        (void)closedir(directory);
+    char name[LIMIT_CACHE_ID + 1];
+    struct tier_file file = {.place = place, .name = name};
+    struct stat status;
+    if (fstatat(fd, found->d_name, &status, AT_SYMLINK_NOFOLLOW) != 0)
+        return;
+    file.len = (uint64_t)status.st_size;
+    if (S_ISREG(status.st_mode) && split_name(found->d_name, name, &file.hash))
+        visitor->file(visitor->context, &file,
+                      status.st_ctim.tv_sec * NS_PER_S + status.st_ctim.tv_nsec);
+    else
+        (void)unlinkat(fd, found->d_name, 0);
 }
 
-static void visit_direct(const struct tier_dir_visitor *visitor, int fd, enum tier_place place)
+static void visit_direct(const struct tier_dir_visitor *visitor, int fd, enum tier_place place,
+                         const struct dirent *found)
 {
-    DIR *directory = list(fd);
-    const struct dirent *found;
-    while (directory && (found = readdir(directory))) {
-        const struct tier_file file = {.place = place, .name = found->d_name};
-        if (is_dots(found->d_name))
-            continue;
-        if (found->d_type == DT_REG && strlen(found->d_name) <= LIMIT_CACHE_ID)
-            visitor->direct(visitor->context, &file);
-        else
-            (void)unlinkat(fd, found->d_name, 0);
+    const struct tier_file file = {.place = place, .name = found->d_name};
+    if (found->d_type == DT_REG && strlen(found->d_name) <= LIMIT_CACHE_ID)
+        visitor->direct(visitor->context, &file);
+    else
+        (void)unlinkat(fd, found->d_name, 0);
+}
+
+/* The directory of that number: first those of files, then the direct ones. -1: none. */
+static int walk_fd(const struct tier_dir *dir, size_t number)
+{
+    if (number < TIER_PLACE__MAX)
+        return dir->files[number];
+    number -= TIER_PLACE__MAX;
+    return number < TIER_OTHER ? dir->direct[number] : -1;
+}
+
+/* The next name of any directory but dots; NULL after the last. */
+static const struct dirent *next_name(const struct tier_dir *dir, struct tier_walk *walk)
+{
+    while (walk->number < TIER_PLACE__MAX + TIER_OTHER) {
+        const struct dirent *found;
+        if (!walk->directory && walk_fd(dir, walk->number) >= 0)
+            walk->directory = list(walk_fd(dir, walk->number));
+        while (walk->directory && (found = readdir(walk->directory))) {
+            if (!is_dots(found->d_name))
+                return found;
+        }
+        if (walk->directory)
+            (void)closedir(walk->directory);
+        walk->directory = NULL;
+        walk->number++;
     }
-    if (directory)
-        (void)closedir(directory);
+    return NULL;
 }
 
 /* Called by the thread that reopens, so the descriptors stay without the lock. */
-void tier_dir_visit(struct tier_dir *dir, const struct tier_dir_visitor *visitor)
+bool tier_dir_walk(struct tier_dir *dir, struct tier_walk *walk,
+                   const struct tier_dir_visitor *visitor, size_t count)
 {
-    if (dir->root < 0)
-        return;
-    for (size_t i = 0; i < TIER_PLACE__MAX; i++)
-        visit_files(visitor, dir->files[i], (enum tier_place)i);
-    for (size_t i = 0; i < TIER_OTHER && dir->direct_seconds > 0; i++)
-        visit_direct(visitor, dir->direct[i], (enum tier_place)i);
+    const struct dirent *found = NULL;
+    while (count-- > 0 && (found = next_name(dir, walk))) {
+        int fd = dirfd(walk->directory);
+        if (walk->number < TIER_PLACE__MAX)
+            visit_file(visitor, fd, (enum tier_place)walk->number, found);
+        else
+            visit_direct(visitor, fd, (enum tier_place)(walk->number - TIER_PLACE__MAX), found);
+    }
+    if (!found)
+        tier_walk_end(walk);
+    return found != NULL;
+}
+
+void tier_walk_end(struct tier_walk *walk)
+{
+    if (walk->directory)
+        (void)closedir(walk->directory);
+    *walk = (struct tier_walk){.directory = NULL};
 }

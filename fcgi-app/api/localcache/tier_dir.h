@@ -14,6 +14,7 @@
 #ifndef API_LOCALCACHE_TIER_DIR_H
 #define API_LOCALCACHE_TIER_DIR_H
 
+#include <dirent.h>
 #include <limits.h>
 #include <pthread.h>
 #include <stdbool.h>
@@ -85,14 +86,25 @@ void tier_dir_unlink_direct(struct tier_dir *dir, const struct tier_file *file);
 
 /*
  * Look through all directories, for what others have left behind: `file` of each
- * name that can be one of ours, with hash and len 0 in a direct directory, and the
- * time of its last change. Whatever is no such regular file is removed.
+ * name that can be one of ours, with the time of its last change; `direct` of each in
+ * a direct directory, with hash and len 0. Whatever is no such regular file is removed.
  */
 struct tier_dir_visitor {
     void (*file)(void *context, const struct tier_file *file, int64_t changed_ns);
     void (*direct)(void *context, const struct tier_file *file);
     void *context;
 };
-void tier_dir_visit(struct tier_dir *dir, const struct tier_dir_visitor *visitor);
+
+/* How far one has come. Zeroed: at the beginning. */
+struct tier_walk {
+    DIR *directory;
+    size_t number;
+};
+
+/* Visit the next `count` names. False: those were the last, and the walk has ended. */
+bool tier_dir_walk(struct tier_dir *dir, struct tier_walk *walk,
+                   const struct tier_dir_visitor *visitor, size_t count);
+/* Stop in the middle. */
+void tier_walk_end(struct tier_walk *walk);
 
 #endif

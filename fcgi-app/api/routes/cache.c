@@ -106,6 +106,32 @@ static enum app_err ask(struct exchange *exchange, struct local_cache *tier,
     return APP_OK;
 }
 
+/* As flight_begin; who waits for another process takes a place like who waits for a call. */
+static enum flight_role begin_flight(struct exchange *exchange, int64_t deadline_ns,
+                                     struct flight *flight, struct flight_outcome *outcome)
+{
+    struct app *app = exchange->app;
+    bool at_length = cache_wait_begin(app->cache);
+    if (!at_length)
+        deadline_ns = deadline_min(deadline_ns, deadline_in_ms(WAIT_BUDGET_SHORT_MS));
+    const struct flight_call call = {
+        .kind = FLIGHT_GET,
+        .key = exchange->parameter,
+        .since_ns = exchange->request->started_ns,
+        .deadline_ns = deadline_ns,
+    };
+    enum flight_role role = flight_begin(app->table, &call, flight, outcome);
+    if (at_length)
+        cache_wait_end(app->cache);
+    return role;
+}
+
+/* What says more of this process and its time than of the cache. */
+static bool is_our_own(enum app_err err)
+{
+    return err == APP_UPSTREAM_TIMEOUT || err == APP_UNAVAILABLE || err == APP_NO_MEMORY;
+}
+
 /*
  * One process of the pool asks, the others find the file in the tier. Where it is not
  * found there all the same, everybody asks.
@@ -113,18 +139,12 @@ static enum app_err ask(struct exchange *exchange, struct local_cache *tier,
 static enum app_err ask_once(struct exchange *exchange, struct local_cache *tier,
                              const struct cache_call *call, struct got *got)
 {
-    const struct flight_call flight_call = {
-        .kind = FLIGHT_GET,
-        .key = exchange->parameter,
-        .since_ns = exchange->request->started_ns,
-        .deadline_ns = call->deadline_ns,
-    };
     struct flight_outcome outcome = {.err = APP_OK};
     struct flight flight;
-    switch (flight_begin(exchange->app->table, &flight_call, &flight, &outcome)) {
+    switch (begin_flight(exchange, call->deadline_ns, &flight, &outcome)) {
     case FLIGHT_OWNER:
         outcome = (struct flight_outcome){.err = ask(exchange, tier, call, got)};
-        flight_end(&flight, outcome.err == APP_UPSTREAM_TIMEOUT ? NULL : &outcome);
+        flight_end(&flight, is_our_own(outcome.err) ? NULL : &outcome);
         return outcome.err;
     case FLIGHT_DONE:
         telemetry_shared(&exchange->app->telemetry);
@@ -157,10 +177,27 @@ static struct cache_call make_call(const struct exchange *exchange, int64_t time
 {
     return (struct cache_call){
         .deadline_ns = deadline_min(exchange->deadline_ns, deadline_in_ms(timeout_ms)),
+        .timeout_ms = timeout_ms,
         .request_id = exchange->request->id,
         .headers = headers,
         .header_count = trace_headers(&exchange->request->trace, headers),
     };
+}
+
+/* As coalesce_join; who waits for another's call takes a place like who waits for a call. */
+static enum app_err join(struct exchange *exchange, const char *key, int64_t deadline_ns,
+                         struct coalesce_member *member)
+{
+    struct app *app = exchange->app;
+    bool at_length = cache_wait_begin(app->cache);
+    if (!at_length)
+        deadline_ns = deadline_min(deadline_ns, deadline_in_ms(WAIT_BUDGET_SHORT_MS));
+    enum app_err err = coalesce_join(app->gets, key, deadline_ns, member);
+    if (at_length)
+        cache_wait_end(app->cache);
+    else if (err == APP_UPSTREAM_TIMEOUT)
+        err = err_set(&exchange->why, APP_UNAVAILABLE, "the cache is busy, try again later");
+    return err;
 }
 
 static enum app_err send_got(struct exchange *exchange, const struct got *got)
@@ -183,7 +220,7 @@ static enum app_err answer_from_cache(struct exchange *exchange, struct local_ca
         arena_printf(exchange->request->arena, "%s%s", tier ? "tier/" : "", exchange->parameter);
     if (!key)
         return APP_NO_MEMORY;
-    enum app_err err = coalesce_join(exchange->app->gets, key, call.deadline_ns, &member);
+    enum app_err err = join(exchange, key, call.deadline_ns, &member);
     if (err)
         return pipeline_upstream_error(&exchange->why, err, "the cache");
     if (member.leads)

@@ -86,6 +86,8 @@ enum app_err emojify_is_cached(struct exchange *exchange, const char *key, bool 
     struct cache_call call = {
         .deadline_ns = deadline_min(exchange->deadline_ns,
                                     deadline_in_ms(exchange->app->config.cache_timeout_ms)),
+        .timeout_ms = exchange->app->config.cache_timeout_ms,
+        .cancel = exchange->cancel,
         .request_id = exchange->request->id,
         .headers = headers,
         .header_count = trace_headers(&exchange->request->trace, headers),
@@ -93,6 +95,16 @@ enum app_err emojify_is_cached(struct exchange *exchange, const char *key, bool 
     enum app_err err = cache_exists(exchange->worker->cache, &call, key, cached, &exchange->why);
     telemetry_upstream(&exchange->app->telemetry, UPSTREAM_CACHE_EXISTS, started_ns, err);
     return pipeline_upstream_error(&exchange->why, err, "the cache");
+}
+
+/*
+ * A web server that takes Location with a 200 for a redirect inside of it, which
+ * RFC 3875 (6.2.2) lets it, names another header and renames that.
+ */
+static const char *location_header(const struct request *request)
+{
+    const char *other = request_param(request, "EMOJIFY_LOCATION_HEADER");
+    return other ? other : "Location";
 }
 
 /* `result` is NULL when the picture was in the cache: what is not known is null. */
@@ -103,7 +115,7 @@ static enum app_err answer_key(struct exchange *exchange, const char *key,
         arena_printf(exchange->request->arena, "%scache/%s", exchange->app->config.api_path, key);
     if (!url)
         return APP_NO_MEMORY;
-    enum app_err err = response_header(exchange->response, "Location", url);
+    enum app_err err = response_header(exchange->response, location_header(exchange->request), url);
     if (err)
         return err;
     if (!request_accepts_json(exchange->request))
@@ -132,6 +144,7 @@ static enum app_err run(struct exchange *exchange, const struct pipeline_source 
         .trace = &request->trace,
         .log = &request->log,
         .deadline_ns = exchange->deadline_ns,
+        .cancel = exchange->cancel,
         .why = &exchange->why,
     };
     const struct work_call call = {.kind = TURN_REQUEST, .since_ns = since_ns};

@@ -11,19 +11,41 @@
 
 #include <stdio.h>
 
-static const char *upstream_state(enum app_err err)
+#include "lib/base/clock.h"
+
+/* An upstream as it is seen from here: what it says itself, and what our calls met. */
+struct upstream {
+    enum app_err err; /* of the question that was asked for this page */
+    enum breaker_state breaker;
+};
+
+/* Half open is no fault: only a call can close it, and a balancer must send some. */
+static bool is_healthy(const struct upstream *upstream)
 {
+    return upstream->err == APP_OK && upstream->breaker != BREAKER_OPEN;
+}
+
+static const char *upstream_state(const struct upstream *upstream)
+{
+    enum app_err err = upstream->err;
     if (err == APP_OK)
-        return "ok";
+        return is_healthy(upstream) ? "ok" : "breaker open";
     return err == APP_UPSTREAM_TIMEOUT ? "no answer in time" : "failed";
 }
 
-static enum app_err answer_report_json(struct exchange *exchange,
-                                       const struct health_report *report, bool healthy)
+static json_t *upstream_json(const struct upstream *upstream)
 {
-    json_t *object = json_pack("{s:s, s:{s:s}, s:{s:s}}", "status", healthy ? "ok" : "failed",
-                               "facebox", "status", upstream_state(report->facebox), "cache",
-                               "status", upstream_state(report->cache));
+    return json_pack("{s:s, s:s}", "status", upstream_state(upstream), "breaker",
+                     breaker_state_name(upstream->breaker));
+}
+
+static enum app_err answer_report_json(struct exchange *exchange,
+                                       const struct health_report *report,
+                                       const struct upstream *facebox, const struct upstream *cache)
+{
+    bool healthy = is_healthy(facebox) && is_healthy(cache);
+    json_t *object = json_pack("{s:s, s:o, s:o}", "status", healthy ? "ok" : "failed", "facebox",
+                               upstream_json(facebox), "cache", upstream_json(cache));
     if (object && report->facebox == APP_OK)
         json_object_set_new(json_object_get(object, "facebox"), "version",
                             json_integer(report->facebox_version));
@@ -57,20 +79,24 @@ enum app_err route_health(struct exchange *exchange)
     if (err)
         return err;
 
-    bool healthy = report.facebox == APP_OK && report.cache == APP_OK;
+    struct app *app = exchange->app;
+    int64_t now_ns = clock_now_ns();
+    const struct upstream facebox = {report.facebox, breaker_state(&app->breakers.facebox, now_ns)};
+    const struct upstream cache = {report.cache, breaker_state(&app->breakers.cache, now_ns)};
+    bool healthy = is_healthy(&facebox) && is_healthy(&cache);
     log_failure(exchange, "facebox", report.facebox, &report.facebox_why);
     log_failure(exchange, "cache", report.cache, &report.cache_why);
     response_header(exchange->response, "Cache-Control", "no-store");
     if (request_accepts_json(exchange->request))
-        return answer_report_json(exchange, &report, healthy);
+        return answer_report_json(exchange, &report, &facebox, &cache);
 
     char text[160];
     if (healthy)
         (void)snprintf(text, sizeof(text), "OK\nFacebox version: %d\nCache status %d\n",
                        report.facebox_version, report.cache_status);
     else
-        (void)snprintf(text, sizeof(text), "facebox: %s; cache: %s\n",
-                       upstream_state(report.facebox), upstream_state(report.cache));
+        (void)snprintf(text, sizeof(text), "facebox: %s; cache: %s\n", upstream_state(&facebox),
+                       upstream_state(&cache));
     return answer_text(exchange, healthy ? 200 : 503, text);
 }
 

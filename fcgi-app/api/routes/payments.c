@@ -61,6 +61,8 @@ enum app_err route_payments(struct exchange *exchange)
         .http = exchange->worker->http,
         .address = exchange->app->config.payment_address,
         .deadline_ns = deadline_min(exchange->deadline_ns, deadline_in_ms(GATEWAY_TIMEOUT_MS)),
+        .timeout_ms = GATEWAY_TIMEOUT_MS,
+        .breaker = &exchange->app->breakers.payment,
         .request_id = exchange->request->id,
         .headers = headers,
         .header_count = trace_headers(&exchange->request->trace, headers),

@@ -19,6 +19,9 @@
 #define LIMIT_PICTURE_BYTES   (10 * 1000 * 1000) /* encoded, fetched or uploaded */
 #define LIMIT_PICTURE_PIXELS  (50 * 1000 * 1000) /* width times height */
 #define LIMIT_PICTURE_SIDE    65500              /* width or height: what JPEG can hold */
+#define LIMIT_PICTURE_FRAMES  1000               /* though only the first is decoded */
+#define LIMIT_PICTURE_SCANS   100                /* of a progressive JPEG */
+#define LIMIT_PICTURE_TEXTS   32                 /* packed texts and profiles of a PNG */
 #define LIMIT_RESULT_BYTES    (16 * 1024 * 1024) /* an emojified picture, encoded */
 #define LIMIT_FACES           256                /* drawn on one picture */
 #define LIMIT_FETCH_REDIRECTS 5

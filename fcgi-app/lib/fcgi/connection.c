@@ -35,6 +35,7 @@ enum {
     DRAIN_MAX = 1024 * 1024,
     LINGER_MS = 500,
     RECHECK_MAX_MS = 32,
+    PEEK_LEN = 64, /* the end of standard input, padded, and an abort */
     /* What the library's buffer takes beside record headers, END_REQUEST and padding. */
     SMALL_ANSWER = 8 * 1024 - 64
 };
@@ -228,6 +229,35 @@ static ptrdiff_t read_input(void *source, char *out, size_t size)
     return (ptrdiff_t)len;
 }
 
+/* Of a socket of this machine; over TCP a close of both directions looks like one of sending. */
+static short events_of_closing(int fd)
+{
+    int domain = AF_UNIX;
+    socklen_t len = sizeof(domain);
+    (void)getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len);
+    return domain == AF_UNIX ? POLLHUP | POLLERR : POLLHUP | POLLERR | POLLRDHUP;
+}
+
+/*
+ * A request_input's `gone`. What the library has not read yet is peeked at: behind
+ * the body's last record an abort can follow. A body that is read in part only may
+ * look like one, which ends that client's own request.
+ */
+static bool peer_gone(void *source)
+{
+    const struct connection *connection = source;
+    const short closing = events_of_closing(connection->fd);
+    struct pollfd pollfd = {connection->fd, closing, 0};
+    pollfd.events |= POLLIN;
+    if (poll(&pollfd, 1, 0) <= 0)
+        return false;
+    if (pollfd.revents & closing)
+        return true;
+    unsigned char waiting[PEEK_LEN];
+    ssize_t len = recv(connection->fd, waiting, sizeof(waiting), MSG_PEEK | MSG_DONTWAIT);
+    return len > 0 && protocol_is_abort(waiting, (size_t)len, connection->fcgi.requestId);
+}
+
 /* Read what the handler left; true: to its end, the connection holds nothing of this request. */
 static bool drain_input(struct connection *connection)
 {
@@ -290,7 +320,7 @@ static void answer(struct connection *connection, void *worker)
     struct request request;
     enum app_err err =
         request_init(&request, connection->arena, options->log, connection->fcgi.envp,
-                     (struct request_input){read_input, connection});
+                     (struct request_input){read_input, connection, peer_gone});
     struct response response;
     response_init(&response, &request, (struct response_output){write_answer, connection});
     if (err == APP_OK) {

@@ -152,3 +152,24 @@ void protocol_write_header(unsigned char out[PROTOCOL_HEADER_LEN], enum protocol
     out[6] = 0;
     out[7] = 0;
 }
+
+bool protocol_is_abort(const unsigned char *data, size_t len, int request_id)
+{
+    size_t at = 0;
+    while (len - at >= PROTOCOL_HEADER_LEN) {
+        const unsigned char *header = data + at;
+        int id = header[2] << 8 | header[3];
+        size_t content_len = (size_t)header[4] << 8 | header[5];
+        if (header[0] != PROTOCOL_VERSION || id != request_id || content_len > 0)
+            return false;
+        if (header[1] == RECORD_ABORT_REQUEST)
+            return true;
+        if (header[1] != RECORD_STDIN)
+            return false;
+        size_t record_len = PROTOCOL_HEADER_LEN + (size_t)header[6];
+        if (record_len > len - at)
+            return false;
+        at += record_len;
+    }
+    return false;
+}

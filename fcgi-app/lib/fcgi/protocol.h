@@ -48,6 +48,9 @@ struct beginning {
 enum beginning_state protocol_check_beginning(unsigned char *data, size_t len,
                                               struct beginning *beginning);
 
+/* Whether these bytes are an abort of that request, behind the end of its input or not. */
+bool protocol_is_abort(const unsigned char *data, size_t len, int request_id);
+
 /* Write the header of a record with `content_len` (at most 65535) bytes and no padding. */
 void protocol_write_header(unsigned char out[PROTOCOL_HEADER_LEN], enum protocol_record type,
                            int request_id, size_t content_len);

@@ -334,3 +334,10 @@ enum app_err request_read_body(struct request *request, size_t max, const char *
     *len = read->len;
     return APP_OK;
 }
+
+bool request_client_gone(struct request *request)
+{
+    if (!request->gone && request->input.gone)
+        request->gone = request->input.gone(request->input.source);
+    return request->gone;
+}

@@ -14,6 +14,7 @@
 #ifndef LIB_FCGI_REQUEST_H
 #define LIB_FCGI_REQUEST_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -27,6 +28,7 @@
 struct request_input {
     ptrdiff_t (*read)(void *source, char *out, size_t size);
     void *source;
+    bool (*gone)(void *source); /* whether nobody waits for the answer; NULL: not known */
 };
 
 struct request_param {
@@ -52,6 +54,7 @@ struct request {
     size_t param_count;
     struct request_input input;
     size_t body_read; /* bytes taken from input so far */
+    bool gone;        /* request_client_gone was true once */
 };
 
 /*
@@ -77,6 +80,15 @@ const char *request_media_type(const struct request *request);
 
 /* Whether Accept prefers JSON: names application/json or application/problem+json. */
 bool request_accepts_json(const struct request *request);
+
+/*
+ * Whether the web server has told that nobody waits for the answer: it has closed
+ * the connection, or sent FCGI_ABORT_REQUEST after the body, which must have been
+ * read. Once true it stays so. Costs two system calls; ask between the steps of long
+ * work. nginx closes the connection when its client leaves; lighttpd 1.4.69 and
+ * Apache keep it and say nothing, so false does not mean that somebody waits.
+ */
+bool request_client_gone(struct request *request);
 
 /*
  * Read the body whole, at most `max` bytes; `*body` is NUL-terminated and lives

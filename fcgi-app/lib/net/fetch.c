@@ -190,6 +190,8 @@ static enum app_err explain_stop(const struct hop *hop, CURLcode code)
 {
     if (is_out_of_memory(hop, code))
         return err_set(hop->why, APP_NO_MEMORY, "%s", app_strerror(APP_NO_MEMORY));
+    if (code == CURLE_ABORTED_BY_CALLBACK && cancel_asked(&hop->fetch->cancel))
+        return err_set(hop->why, APP_CLIENT_GONE, "%s", app_strerror(APP_CLIENT_GONE));
     if (code == CURLE_ABORTED_BY_CALLBACK ||
         (code == CURLE_COULDNT_CONNECT && hop->notes.addresses_refused &&
          !hop->notes.addresses_allowed))
@@ -353,6 +355,8 @@ static enum app_err run_hop(struct hop *hop, bool *redirected)
     enum app_err err = http_handle_prepare(hop->client, hop->client->origin, left_ms);
     if (!err)
         err = set_options(hop);
+    if (!err)
+        err = http_handle_set_cancel(hop->client->origin, &hop->fetch->cancel);
     if (err)
         return err_set(hop->why, err, "%s", app_strerror(err));
 

@@ -179,6 +179,8 @@ static enum app_err explain(const struct exchange *exchange, const struct http_c
     enum app_err err = APP_UPSTREAM_FAILED;
     if (code == CURLE_OPERATION_TIMEDOUT)
         err = APP_UPSTREAM_TIMEOUT;
+    else if (code == CURLE_ABORTED_BY_CALLBACK)
+        err = APP_CLIENT_GONE;
     else if (code == CURLE_OUT_OF_MEMORY || exchange->body_err == APP_NO_MEMORY)
         err = APP_NO_MEMORY;
     if (code == CURLE_FILESIZE_EXCEEDED || exchange->body_err == APP_TOO_LARGE)
@@ -229,6 +231,8 @@ static enum app_err run_exchange(struct exchange *exchange, struct http_client *
         err = set_headers(exchange, curl);
     if (!err)
         err = set_method_and_content(exchange, curl);
+    if (!err)
+        err = http_handle_set_cancel(curl, &request->cancel);
     if (err)
         return err_set(why, err, "%s", app_strerror(err));
 

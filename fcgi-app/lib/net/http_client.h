@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 #include "lib/base/buf.h"
+#include "lib/base/cancel.h"
 #include "lib/base/err.h"
 #include "lib/base/log.h"
 #include "lib/http/header.h"
@@ -54,7 +55,8 @@ struct http_request {
     const void *body;
     size_t body_len;
     int64_t deadline_ns; /* CLOCK_MONOTONIC, for the whole exchange */
-    size_t max_answer;   /* bytes of body */
+    struct cancel cancel;
+    size_t max_answer; /* bytes of body */
     /*
      * Never send it twice. Otherwise a kept connection that turns out to be
      * closed by the other side is replaced by a new one, and the request goes
@@ -72,8 +74,9 @@ struct http_answer {
 /*
  * Ask an upstream of ours; redirects are not followed. APP_OK whatever the
  * status is. APP_UPSTREAM_FAILED (refused, reset, not HTTP, answer too large),
- * APP_UPSTREAM_TIMEOUT, APP_NO_MEMORY, APP_INTERNAL (a header with a line break
- * in it); the library's words in why->detail.
+ * APP_UPSTREAM_TIMEOUT, APP_CLIENT_GONE (request->cancel said so; it is asked once
+ * a second at least), APP_NO_MEMORY, APP_INTERNAL (a header with a line break in it); the library's
+ * words in why->detail.
  */
 enum app_err http_client_request(struct http_client *client, const struct http_request *request,
                                  struct http_answer *answer, struct err_buf *why)
@@ -86,6 +89,7 @@ struct http_fetch {
     const char *deny_hosts;  /* NULL or "": none is refused by name */
     const char *request_id;  /* sent as X-Request-Id; nothing else of ours is */
     int64_t deadline_ns;     /* for all redirects together */
+    struct cancel cancel;
     size_t max_bytes;
 };
 
@@ -96,7 +100,8 @@ struct http_fetch {
  * ours in why->detail: APP_FORBIDDEN_ADDRESS (the guard's, or a host that the lists refuse);
  * APP_FETCH_FAILED (name unknown, the server answered 4xx or something that is not 2xx, more than
  * LIMIT_FETCH_REDIRECTS redirects, a redirect to another scheme); APP_ORIGIN_FAILED (5xx, refused,
- * reset, bad TLS); APP_ORIGIN_TIMEOUT; APP_TOO_LARGE; APP_NO_MEMORY.
+ * reset, bad TLS); APP_ORIGIN_TIMEOUT; APP_TOO_LARGE; APP_CLIENT_GONE as above;
+ * APP_NO_MEMORY.
  */
 enum app_err http_client_fetch(struct http_client *client, const struct http_fetch *fetch,
                                struct buf *body, struct err_buf *why)

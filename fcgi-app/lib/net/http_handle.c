@@ -42,6 +42,24 @@ enum app_err http_handle_prepare(struct http_client *client, CURL *curl, int64_t
     return failed ? APP_NO_MEMORY : APP_OK;
 }
 
+static int on_progress(void *object, curl_off_t down_total, curl_off_t down, curl_off_t up_total,
+                       curl_off_t up)
+{
+    (void)down_total, (void)down, (void)up_total, (void)up;
+    return cancel_asked(object) ? 1 : 0;
+}
+
+enum app_err http_handle_set_cancel(CURL *curl, const struct cancel *cancel)
+{
+    if (!cancel->asked)
+        return APP_OK;
+    int failed = 0;
+    failed |= (int)curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, on_progress);
+    failed |= (int)curl_easy_setopt(curl, CURLOPT_XFERINFODATA, cancel);
+    failed |= (int)curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
+    return failed ? APP_NO_MEMORY : APP_OK;
+}
+
 CURLcode http_handle_perform(struct http_client *client, CURL *curl)
 {
     /* International names are converted by the locale's character set; URLs are UTF-8. */

@@ -10,6 +10,7 @@
 #include <locale.h>
 #include <stdint.h>
 
+#include "lib/base/cancel.h"
 #include "lib/base/err.h"
 
 struct http_client {
@@ -26,6 +27,10 @@ struct http_client {
  * verified TLS, no signals, no proxy, HTTP/1.1 without HTTP/0.9. APP_NO_MEMORY.
  */
 enum app_err http_handle_prepare(struct http_client *client, CURL *curl, int64_t left_ms)
+    __attribute__((warn_unused_result));
+
+/* Have the transfer end with CURLE_ABORTED_BY_CALLBACK once `cancel`, which must stay, says so. */
+enum app_err http_handle_set_cancel(CURL *curl, const struct cancel *cancel)
     __attribute__((warn_unused_result));
 
 /* Run the transfer; client->error then has the library's words, if it had any. */

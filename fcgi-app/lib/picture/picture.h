@@ -4,9 +4,9 @@
  * knows libvips; struct picture is opaque elsewhere.
  *
  * Only JPEG, PNG, WebP and GIF (first frame) are taken; the loaders of every
- * other format are blocked. Size is checked from the header before anything is
- * decoded, a truncated or broken file is an error, the picture is turned
- * upright by its EXIF orientation.
+ * other format are blocked. Size, frames, a JPEG's scans and the memory that it will
+ * take (picture_memory.h) are checked from the header before anything is decoded, a truncated or
+ * broken file is an error, the picture is turned upright by its EXIF orientation.
  *
  * picture_library_init once in main; picture_thread_release at the end of every
  * thread that used pictures. A struct picture belongs to one thread.
@@ -34,8 +34,9 @@ void picture_thread_release(void);
 /*
  * Decode `data`, which must stay valid until picture_open returns (the pixels
  * are in memory then). APP_NOT_A_PICTURE for a type we do not take,
- * APP_PICTURE_REFUSED for too many pixels or a broken file, with a text for the
- * client in why->text; APP_ORIGIN_TIMEOUT never; APP_NO_MEMORY. An operation that
+ * APP_PICTURE_REFUSED for too many pixels, frames or scans or a broken file, with a
+ * text for the client in why->text; APP_UNAVAILABLE while other pictures have the
+ * memory; APP_ORIGIN_TIMEOUT never; APP_NO_MEMORY. An operation that
  * is not done by deadline_ns is killed: APP_PICTURE_REFUSED.
  */
 enum app_err picture_open(const void *data, size_t len, int64_t deadline_ns,

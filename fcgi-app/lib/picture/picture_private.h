@@ -19,6 +19,7 @@
 struct picture {
     VipsImage *image; /* in memory, 8-bit sRGB or sRGB and alpha, upright, without metadata */
     int64_t deadline_ns;
+    size_t reserved;      /* of the memory that all pictures share, see picture_memory.h */
     bool source_is_plain; /* it came as a JPEG or PNG that was upright already */
 };
 

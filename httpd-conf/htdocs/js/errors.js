@@ -43,7 +43,7 @@ const TEXTS = {
   'job-lost': ['The service has forgotten this picture', 'It was restarted while it worked on it. Try again.', true],
   unreadable: ['The answer was not understood', 'The address of the API in this page’s settings may be wrong, or a server in between failed. Try again.', true],
   'no-picture': ['This is neither a picture nor its address', 'Drop or paste a picture file, or an address that begins with http:// or https://.'],
-  'sample-missing': ['This sample could not be loaded', 'Are you online? Reload this page and try again.', true],
+  'sample-missing': ['This sample could not be loaded', 'Are you online? Reload this page, then click it again.'],
   'policy': ['This page may not speak to its API', 'Its Content-Security-Policy does not name the server in config.js. Tell who runs this site.'],
 };
 

@@ -109,6 +109,7 @@ async function showResult({ id, faces, source }) {
   const url = pictureUrl(id);
   const original = originalUrl(source);
   const shown = await compare.show(url, original);
+  if (state.source !== source) return; // another one was given meanwhile, or this one cancelled
   if (!shown.after) throw new ApiError('gone', { status: 410 });
   const [title, note] = resultText(faces);
   const missing = original && !shown.before ? 'The original cannot be shown: its server did not send it to this page.' : '';
@@ -174,6 +175,7 @@ async function run(source) {
 function cancel() {
   state.controller?.abort();
   state.controller = null;
+  state.source = null;
   showStage('idle');
   say('Cancelled.');
   $('address').focus();
@@ -222,9 +224,10 @@ function drawRecent() {
 async function showAgain({ id, name, url }) {
   state.controller?.abort();
   state.controller = null;
-  replaceSource({ url, name });
+  const source = { url, name };
+  replaceSource(source);
   try {
-    await showResult({ id, faces: null, source: state.source });
+    await showResult({ id, faces: null, source });
   } catch (error) {
     showFailure(error);
   }

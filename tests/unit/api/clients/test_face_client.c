@@ -39,7 +39,8 @@ static int set_up(void **state)
     assert_int_equal(http_client_new(&fixture->http), APP_OK);
     (void)snprintf(fixture->base_url, sizeof(fixture->base_url), "http://127.0.0.1:%d",
                    origin_port(fixture->origin));
-    fixture->client = (struct face_client){fixture->base_url, "", ""};
+    fixture->client =
+        (struct face_client){.base_url = fixture->base_url, .user = "", .password = ""};
     fixture->call = (struct face_call){.http = fixture->http, .deadline_ns = deadline_in_ms(20000)};
     fixture->faces = junk_faces;
     fixture->face_count = 77;
@@ -442,6 +443,73 @@ static int global_release(void **state)
 
 #define FACE_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
+/* One picture that the box cannot read, again and again, must not close the service. */
+static void a_stream_of_broken_pictures_does_not_open_the_breaker(void **state)
+{
+    struct fixture *fixture = *state;
+    struct breaker breaker;
+    breaker_init(&breaker, "the face detection", NULL, NULL);
+    fixture->client.breaker = &breaker;
+    origin_answer(fixture->origin, "/facebox/check", "200 OK", "",
+                  "{\"success\":false,\"error\":\"cannot decode\"}");
+    for (int i = 0; i < 2 * BREAKER_HISTORY; i++)
+        assert_int_equal(check(fixture), APP_UPSTREAM_FAILED);
+    origin_answer(fixture->origin, "/facebox/check", "400 Bad Request", "", "{}");
+    for (int i = 0; i < 2 * BREAKER_HISTORY; i++)
+        assert_int_equal(check(fixture), APP_UPSTREAM_FAILED);
+    assert_int_equal(breaker_state(&breaker, clock_now_ns()), BREAKER_CLOSED);
+    breaker_release(&breaker);
+}
+
+static void a_box_that_keeps_failing_is_left_alone_and_probed_by_info(void **state)
+{
+    struct fixture *fixture = *state;
+    struct breaker breaker;
+    breaker_init(&breaker, "the face detection", NULL, NULL);
+    fixture->client.breaker = &breaker;
+    origin_answer(fixture->origin, "/facebox/check", "500 Oops", "", "{}");
+    origin_answer(fixture->origin, "/info", "503 Not Yet", "", "{}");
+    for (int i = 0; i < BREAKER_IN_ROW; i++)
+        assert_int_equal(check(fixture), APP_UPSTREAM_FAILED);
+    assert_int_equal(check(fixture), APP_UNAVAILABLE);
+    assert_int_equal(origin_requests(fixture->origin, NULL), BREAKER_IN_ROW);
+
+    (void)nanosleep(&(struct timespec){0, BREAKER_PAUSE_MS * NS_PER_MS}, NULL);
+    assert_int_equal(check(fixture), APP_UPSTREAM_FAILED); /* told by /info alone */
+    assert_int_equal(check(fixture), APP_UNAVAILABLE);
+    assert_int_equal(origin_requests(fixture->origin, "/facebox/check"), BREAKER_IN_ROW);
+
+    origin_answer(fixture->origin, "/facebox/check", "200 OK", "", "{\"success\":true}");
+    origin_answer(fixture->origin, "/info", "200 OK", "", "{\"success\":true,\"version\":1}");
+    (void)nanosleep(&(struct timespec){0, BREAKER_PAUSE_MS * NS_PER_MS}, NULL);
+    assert_int_equal(check(fixture), APP_OK);
+    assert_int_equal(breaker_state(&breaker, clock_now_ns()), BREAKER_CLOSED);
+    breaker_release(&breaker);
+}
+
+static bool at_once(void *context)
+{
+    (void)context;
+    return true;
+}
+
+static void a_check_that_nobody_wants_any_more_ends_soon(void **state)
+{
+    struct fixture *fixture = *state;
+    struct breaker breaker;
+    breaker_init(&breaker, "the face detection", NULL, NULL);
+    fixture->client.breaker = &breaker;
+    fixture->call.cancel = (struct cancel){at_once, NULL};
+    origin_on(fixture->origin, "/facebox/check", "", 0,
+              &(struct origin_options){.delay_ms = 10000});
+    int64_t started_ns = clock_now_ns();
+    for (int i = 0; i < BREAKER_IN_ROW; i++)
+        assert_int_equal(check(fixture), APP_CLIENT_GONE);
+    assert_true(clock_now_ns() - started_ns < BREAKER_IN_ROW * 1500 * NS_PER_MS);
+    assert_int_equal(breaker_state(&breaker, clock_now_ns()), BREAKER_CLOSED);
+    breaker_release(&breaker);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -463,6 +531,10 @@ int main(void)
         FACE_TEST(a_box_that_is_away_or_endless_is_a_failure),
         FACE_TEST(a_box_that_takes_too_long_is_a_timeout),
         FACE_TEST(an_info_without_a_version_is_a_failure),
+        FACE_TEST(a_stream_of_broken_pictures_does_not_open_the_breaker),
+        FACE_TEST(a_box_that_keeps_failing_is_left_alone_and_probed_by_info),
+        cmocka_unit_test_setup_teardown(a_check_that_nobody_wants_any_more_ends_soon, set_up,
+                                        tear_down),
     };
     return cmocka_run_group_tests(tests, global_init, global_release);
 }

@@ -237,6 +237,25 @@ static void an_answer_can_be_released_twice(void **state)
     payment_answer_release(&fixture->answer);
 }
 
+static void no_card_goes_to_a_gateway_that_keeps_failing(void **state)
+{
+    struct fixture *fixture = *state;
+    struct breaker breaker;
+    breaker_init(&breaker, "the payment gateway", NULL, NULL);
+    fixture->call.breaker = &breaker;
+    answer(fixture, "402 Payment Required", "{}"); /* of one card: counts for nothing */
+    for (int i = 0; i < 2 * BREAKER_HISTORY; i++)
+        assert_int_equal(pay(fixture), APP_UPSTREAM_FAILED);
+    answer(fixture, "500 Oops", "{}");
+    for (int i = 0; i < BREAKER_IN_ROW; i++)
+        assert_int_equal(pay(fixture), APP_UPSTREAM_FAILED);
+    unsigned requests = origin_requests(fixture->origin, NULL);
+    assert_fails(fixture, APP_UNAVAILABLE,
+                 "the payment gateway is not available now, try again later");
+    assert_int_equal(origin_requests(fixture->origin, NULL), requests);
+    breaker_release(&breaker);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -252,6 +271,7 @@ int main(void)
         TEST(a_gateway_that_is_too_slow_is_a_timeout),
         TEST(a_payment_is_never_sent_twice),
         TEST(an_answer_can_be_released_twice),
+        TEST(no_card_goes_to_a_gateway_that_keeps_failing),
     };
     if (http_client_global_init() != APP_OK)
         return 1;

@@ -29,7 +29,7 @@
 enum { GATHERS_AT_ONCE = 4, TEXT_MAX = 64 * 1024 };
 
 static struct log_sink sink = {.fd = 2, .level = LOG_OFF};
-static const struct log quiet = {&sink, "test", NULL};
+static const struct log quiet = {.sink = &sink, .module = "test"};
 
 /* --- Work to be found --------------------------------------------------------------- */
 

@@ -210,7 +210,8 @@ static void overlapping_windows_get_each_its_own_samples(void **state)
         assert_between((double)profile_duration_ns(windows[i].profile) / 1e9,
                        windows[i].seconds - 0.01, windows[i].seconds + 0.01, "duration");
         cpu[i] = (double)profile_total(windows[i].profile, 1) / 1e9;
-        assert_between(cpu[i], windows[i].seconds * 0.2, windows[i].seconds * 1.1, "CPU");
+        /* A machine with other work may give the thread little. */
+        assert_between(cpu[i], windows[i].seconds * 0.05, windows[i].seconds * 1.1, "CPU");
     }
     assert_true(cpu[1] < cpu[0]); /* it lies within the first */
     for (size_t i = 0; i < 3; i++)
@@ -256,9 +257,11 @@ static void a_window_too_many_is_refused(void **state)
         pthread_create(&windows[i].thread, NULL, take_window, &windows[i]);
     }
     struct sampler_state now;
-    do
+    int64_t deadline_ns = deadline_in_ms(10000);
+    do {
+        assert_true(deadline_left_ms(deadline_ns) > 0);
         sampler_state(sampler, &now);
-    while (now.windows < SAMPLER_WINDOWS);
+    } while (now.windows < SAMPLER_WINDOWS);
     struct err_buf why = {.text = ""};
     struct profile *profile = NULL;
     assert_int_equal(sampler_collect(sampler, 1, NULL, NULL, &profile, &why), APP_UNAVAILABLE);
@@ -551,9 +554,9 @@ static void profile_without_file_space(void)
     struct burner burner;
     burner_start(&burner, burn);
     struct rlimit none = {0, 0};
-    struct profile *first = collect(sampler, 0.3);
+    struct profile *first = collect(sampler, 1);
     setrlimit(RLIMIT_FSIZE, &none); /* while the library runs */
-    struct profile *second = collect(sampler, 0.3);
+    struct profile *second = collect(sampler, 1);
     burner_stop(&burner);
     bool fine = profile_total(first, 0) > 0 && profile_total(second, 0) > 0;
     profile_free(&first);

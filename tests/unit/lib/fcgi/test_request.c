@@ -207,7 +207,7 @@ static void no_memory_is_said_and_leaves_an_id(void **state)
     struct request request;
     memset(&request, 0x5a, sizeof(request));
     assert_int_equal(
-        request_init(&request, arena, &log, environment, (struct request_input){NULL, NULL}),
+        request_init(&request, arena, &log, environment, (struct request_input){NULL, NULL, NULL}),
         APP_NO_MEMORY);
     assert_string_equal(request.id, "-");
     assert_ptr_equal(request.arena, arena);
