@@ -290,7 +290,8 @@ static void put_pool(struct series_text *text, const struct charts *charts)
     series_put(text, "\"at\":[");
     for (size_t i = 0; i < charts->point_count; i++) {
         series_put(text, i ? "," : "");
-        series_put_number(text, (double)(charts->times[i] / NS_PER_MS));
+        int64_t time_ms = charts->times[i] / NS_PER_MS;
+        series_put_number(text, (double)time_ms);
     }
     series_put(text, "],\"series\":{");
     for (size_t i = 0; i < SERIES_SIMPLE; i++) {

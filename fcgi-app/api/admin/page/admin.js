@@ -75,11 +75,12 @@
     [{ title: 'CPU', unit: 'of one core', format: percent, least: 0.05, filled: true }, series(['cpu', 'emojify-api, all processes'], ['cache_cpu', 'cache service'])],
     [{ title: 'Requests', unit: 'a second, by route', format: digits }, byRoute('requests')],
     [{ title: 'CPU of a request', unit: 'by route', format: milliseconds, least: 0.1 }, byRoute('cpu_ms')],
-    [{ title: 'Latency', unit: 'half, 95 % and 99 % of the requests were faster', format: milliseconds }, series(['p50_ms', 'p50', 2], ['p95_ms', 'p95', 4], ['p99_ms', 'p99', 0])],
+    [{ title: 'Latency', unit: '50, 95, 99 % were faster', format: milliseconds }, series(['p50_ms', 'p50', 2], ['p95_ms', 'p95', 4], ['p99_ms', 'p99', 0])],
     [{ title: 'Errors', unit: 'a second', format: digits, filled: true }, series(['errors_5xx', 'ours, 5xx', 0], ['errors_4xx', 'the client’s, 4xx', 1])],
     [{ title: 'Queue', unit: 'requests and jobs', format: digits }, series(['queue', 'wait for their turn'], ['running', 'pictures being worked on'], ['in_flight', 'requests in flight'])],
     [{ title: 'Cache tiers', unit: 'a second', format: digits }, series(['tier_hits', 'local tier: hits', 2], ['tier_stale', 'local tier: stale', 4], ['tier_misses', 'local tier: misses', 0], ['cache_calls', 'calls to the cache service', 1])],
     [{ title: 'Upstreams', unit: 'mean time of a call', format: milliseconds }, series(['cache_ms', 'cache', 1], ['facebox_ms', 'face detection', 3], ['fetch_ms', 'picture’s server', 2])],
+    [{ title: 'Pictures', unit: 'a second', format: digits }, series(['pictures', 'drawn and stored', 3], ['shared', 'got another’s result', 2])],
   ].map(([options, lines]) => ({ chart: new Chart(options), lines }));
   $('charts').append(...charts.map(({ chart }) => chart.node));
 

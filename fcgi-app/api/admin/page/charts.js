@@ -168,7 +168,7 @@ const Chart = (() => {
         const [now, least, most] = [show(values[at]), ...known.length ? [show(Math.min(...known)), show(Math.max(...known))] : ['–', '–']];
         said.push(`${name} ${now}, least ${least}, most ${most}`);
         return html('tr', {}, html('th', { scope: 'row' }, html('span', { class: `swatch k${colour % COLOURS}` }), name),
-          html('td', {}, now), html('td', {}, least), html('td', {}, most));
+          html('td', { class: 'latest' }, now), html('td', {}, least), html('td', {}, most));
       }));
       this.plot.setAttribute('aria-label', `${this.title}, ${when}: ${said.join('; ') || 'no numbers yet'}`);
     }
