@@ -52,7 +52,7 @@ async function load(seconds) {
 async function pictureOfAdmin() {
   const done = load(LOAD_SECONDS);
   await pause((LOAD_SECONDS - 8) * 1000);
-  const options = { viewport: { width: 1120, height: 900 } };
+  const options = { viewport: { width: 1120, height: 900 }, deviceScaleFactor: 0.85 };
   const path = `http://any:${TOKEN}@${new URL(stack.base).host}/debug/`;
   const page = await openPage(browser, { after: (end) => ends.push(end) }, { path, ...options });
   await page.waitForSelector('#processes tr:nth-child(4)');
