@@ -441,7 +441,8 @@ void telemetry_upstream(struct telemetry *telemetry, enum upstream_call call, in
     if (err != APP_UNAVAILABLE) /* else it was not the upstream's time, but our refusal */
         metrics_observe(telemetry->metrics, ROW_UPSTREAM_DURATION,
                         METRIC_AT(upstream, upstream_calls[call].operation), spent_ns);
-    if (err != APP_OK && err != APP_NOT_FOUND) /* that the cache has nothing is an answer */
+    /* That the cache has nothing, or shall not have it, is an answer. */
+    if (err != APP_OK && err != APP_NOT_FOUND && err != APP_GONE)
         metrics_add(telemetry->metrics, ROW_UPSTREAM_ERRORS, METRIC_AT(upstream, err), 1);
     if (upstream_calls[call].statsd)
         statsd_timing(telemetry->statsd, upstream_calls[call].statsd, spent_ns,
