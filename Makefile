@@ -138,7 +138,7 @@ PICTURES := $(addprefix build/pictures/,grace_hopper.jpg astronaut.png camera.pn
 # --- Targets for people ----------------------------------------------------------
 
 .PHONY: bench bench-programs experiment all help docs deps deps-web deps-test deps-fuzz deps-check fuzz \
-	run-fuzz test-long run-long run up down pictures test unit run-tests asan screenshots \
+	fuzz-all run-fuzz test-long run-long run up down pictures test unit run-tests asan screenshots \
 	format check check-format check-headers check-tidy check-lint clean
 
 all: $(BINARIES) $(ARTWORK) ## build the three programs into build/release/
@@ -263,7 +263,7 @@ $(BUILD)/artwork-render: $(BUILD)/fcgi-app/api/image/artwork_render_main.o $(BUI
 
 $(ARTWORK): $(BUILD)/artwork-render
 	$(call say,RENDER,$@)
-	$(Q)ASAN_OPTIONS=detect_leaks=0 $< $@
+	$(Q)ASAN_OPTIONS=detect_leaks=0 TSAN_OPTIONS=ignore_noninstrumented_modules=1 $< $@
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 
@@ -321,6 +321,9 @@ asan: ## make test under AddressSanitizer and UBSan, leaks included
 SECONDS ?= 60
 fuzz: deps deps-fuzz ## look for inputs that crash a parser (FUZZ=name, all without it; SECONDS=60 each)
 	@$(MAKE) VARIANT=fuzz run-fuzz
+
+fuzz-all: ## the same for ten minutes each (SECONDS=600)
+	@$(MAKE) fuzz FUZZ= SECONDS=$(if $(filter command,$(origin SECONDS)),$(SECONDS),600)
 
 run-fuzz: $(if $(FUZZ),$(BUILD)/tests/fuzz/fuzz_$(FUZZ),$(FUZZ_TARGETS))
 	@SECONDS_EACH=$(SECONDS) tests/fuzz/run.sh $^
