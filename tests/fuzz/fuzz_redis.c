@@ -3,6 +3,7 @@
 #include "fuzz/input.h"
 
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -18,7 +19,8 @@ int LLVMFuzzerInitialize(int *argc, char ***argv);
 static int listen_fd;
 static struct redis_url url;
 
-/* What the thread says, guarded by the order of connect and accept. */
+/* What the thread says, guarded by `done`. */
+static sem_t done;
 static bool greets;
 static const uint8_t *answer;
 static size_t answer_len;
@@ -46,6 +48,7 @@ static void *serve(void *argument)
         while (recv(fd, rest, sizeof(rest), 0) > 0)
             ;
         close(fd);
+        must(sem_post(&done) == 0);
     }
     return NULL;
 }
@@ -68,6 +71,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     (void)unlink(url.path);
     must(bind(listen_fd, (const struct sockaddr *)&address.name, address.len) == 0);
+    must(sem_init(&done, 0, 0) == 0);
     must(atexit(remove_socket) == 0);
     must(listen(listen_fd, 1) == 0);
     must(pthread_create(&thread, NULL, serve, NULL) == 0);
@@ -101,5 +105,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     must(!err || err == APP_UPSTREAM_FAILED);
     redis_reply_release(&reply);
     redis_connection_free(&connection);
+    must(sem_wait(&done) == 0); /* the thread has done with `data` */
     return 0;
 }
