@@ -138,7 +138,7 @@ PICTURES := $(addprefix build/pictures/,grace_hopper.jpg astronaut.png camera.pn
 # --- Targets for people ----------------------------------------------------------
 
 .PHONY: bench bench-programs experiment all help docs deps deps-web deps-test deps-fuzz deps-check fuzz \
-	run-fuzz test-long run-long run up down pictures test unit run-tests asan screenshots \
+	run-fuzz test-long run-long soak run-soak run up down pictures test unit run-tests asan screenshots \
 	format check check-format check-headers check-tidy check-lint clean
 
 all: $(BINARIES) $(ARTWORK) ## build the three programs into build/release/
@@ -313,6 +313,20 @@ test-long: deps deps-test ## the tests that take minutes: 20 profiles in 20,000 
 
 run-long: $(LONG_TESTS)
 	@EMOJIFY_LONG_TESTS=1 BUILD=$(BUILD) tests/run.sh $^
+
+# tests/soak/: a program of several files, on the tests' support.
+SOAK := $(BUILD)/tests/soak/soak
+$(SOAK): $(call objects,$(wildcard tests/soak/*.c)) $(BUILD)/support.a $(BUILD)/lib.a $(BUILD)/proto.a
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
+
+# Beside the soak those faults that `make test` has for seconds only, for a minute.
+soak: deps deps-test ## faults, load, profiles and restarts together (SOAK_SECONDS=600 SOAK_SEED=)
+	@$(MAKE) run-soak
+
+run-soak: all pictures $(SOAK) $(BUILD)/tests/integration/test_faults_restarts
+	@SOAK_FAULT_SECONDS=60 BUILD=$(BUILD) $(BUILD)/tests/integration/test_faults_restarts
+	@BUILD=$(BUILD) $(SOAK)
 
 asan: ## make test under AddressSanitizer and UBSan, leaks included
 	@$(MAKE) VARIANT=asan test
