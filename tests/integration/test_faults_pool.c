@@ -26,21 +26,7 @@ enum {
 
 static int start(void **state)
 {
-    if (stack_web() != STACK_LIGHTTPD) /* its processes are found as lighttpd's children */
-        return 0;
     return scene_start(state, (const char *const[]){"API_PROCESSES=4", "LOCAL_CACHE_TTL=0", NULL});
-}
-
-static int stop(void **state)
-{
-    return *state ? scene_stop(state) : 0;
-}
-
-static const struct scene *scene_or_skip(void **state)
-{
-    if (!*state)
-        skip();
-    return *state;
 }
 
 static pid_t any_sibling(const struct scene *scene, unsigned *seed)
@@ -79,7 +65,7 @@ static void assert_not_handled(const struct scene *scene, const struct checked_l
 
 static void a_sibling_that_is_killed_fails_only_the_requests_in_its_hands(void **state)
 {
-    const struct scene *scene = scene_or_skip(state);
+    const struct scene *scene = *state;
     struct upheaval_window windows[KILLS];
     struct upheaval_times times = {.name = "a sibling was killed"};
     struct checked_load_result result;
@@ -105,7 +91,7 @@ static void a_sibling_that_is_killed_fails_only_the_requests_in_its_hands(void *
 
 static void siblings_that_are_told_to_stop_under_load_lose_no_request(void **state)
 {
-    const struct scene *scene = scene_or_skip(state);
+    const struct scene *scene = *state;
     struct upheaval_times times = {.name = "a sibling was told to stop"};
     struct checked_load_result result;
     unsigned seed = (unsigned)getpid();
@@ -132,5 +118,7 @@ int main(void)
         cmocka_unit_test(a_sibling_that_is_killed_fails_only_the_requests_in_its_hands),
         cmocka_unit_test(siblings_that_are_told_to_stop_under_load_lose_no_request),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    if (!upheaval_can_run())
+        return UPHEAVAL_SKIP;
+    return cmocka_run_group_tests(tests, start, scene_stop);
 }

@@ -29,7 +29,7 @@ enum {
 };
 
 /* Shares of the time, in per cent. */
-enum { ELDER_FROM = 25, STEADY_FROM = 45, EARLY_UNTIL = 60, LATE_FROM = 85 };
+enum { ELDER_FROM = 25, STEADY_FROM = 45, EARLY_FROM = 55, EARLY_UNTIL = 70, LATE_FROM = 85 };
 
 struct watched {
     const char *name;
@@ -112,7 +112,7 @@ static void sample(int percent)
     for (size_t i = 0; i < WATCHED; i++) {
         struct watched *watched = &soak.watched[i];
         long kb = watched->pid ? soak_rss_kb(watched->pid) : -1;
-        if (kb > 0 && percent >= STEADY_FROM && percent < EARLY_UNTIL &&
+        if (kb > 0 && percent >= EARLY_FROM && percent < EARLY_UNTIL &&
             watched->early_count < SAMPLES_MAX)
             watched->early[watched->early_count++] = kb;
         if (kb > 0 && percent >= LATE_FROM && watched->late_count < SAMPLES_MAX)

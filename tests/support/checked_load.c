@@ -76,7 +76,9 @@ static void perform(struct client *client, const char *path, const char *type,
     (void)snprintf(attempt->id, sizeof(attempt->id), "load-%u-%u", client->number,
                    client->serial++);
     (void)snprintf(header, sizeof(header), "X-Request-Id: %s", attempt->id);
-    (void)snprintf(url, sizeof(url), "%s%s", client->load->scene->stack.base, path);
+    /* What has a query every web server passes on, whatever it could send itself. */
+    (void)snprintf(url, sizeof(url), "%s%s%s", client->load->scene->stack.base, path,
+                   !body && client->serial % 2 ? "?checked" : "");
     attempt->answered = http_perform(&(struct http_call){.url = url,
                                                          .headers = headers,
                                                          .body = body ? body->data : NULL,
@@ -125,10 +127,15 @@ static void note(const struct attempt *attempt, bool is_post, enum verdict verdi
     pthread_mutex_unlock(&load->lock);
 }
 
-/* Errors that say of themselves that it was not the client's doing. */
+/*
+ * Errors that say of themselves that it was not the client's doing. So is a 404 that is not the
+ * application's: lighttpd's, when a process dies over what lighttpd could not send itself, for it
+ * then goes back to the error that made it ask (see docs/faults.md).
+ */
 static bool is_failure(const struct attempt *attempt)
 {
-    return !attempt->answered || attempt->reply.status >= 500;
+    return !attempt->answered || attempt->reply.status >= 500 ||
+           (attempt->reply.status == 404 && !http_reply_header(&attempt->reply, "X-Request-Id"));
 }
 
 static bool get_picture(struct client *client, const char *path, const struct known *known)

@@ -11,6 +11,14 @@
 
 enum { POLL_MS = 10 };
 
+bool upheaval_can_run(void)
+{
+    if (stack_web() == STACK_LIGHTTPD)
+        return true;
+    puts("faults are the same behind every web server: tried through lighttpd only");
+    return false;
+}
+
 size_t upheaval_siblings(pid_t web, pid_t *pids, size_t max)
 {
     char path[64];

@@ -6,6 +6,7 @@
 #ifndef TESTS_SUPPORT_UPHEAVAL_H
 #define TESTS_SUPPORT_UPHEAVAL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -13,7 +14,13 @@
 #include "support/checked_load.h"
 #include "support/scene.h"
 
-enum { UPHEAVAL_TIMES_MAX = 512 };
+enum {
+    UPHEAVAL_TIMES_MAX = 512,
+    UPHEAVAL_SKIP = 77 /* the exit status that tests/run.sh takes for "cannot be run here" */
+};
+
+/* Only behind lighttpd, whose children the siblings are; says so when it is another one. */
+bool upheaval_can_run(void);
 
 /* The children of the web server, oldest first. Returns how many. */
 size_t upheaval_siblings(pid_t web, pid_t *pids, size_t max);
