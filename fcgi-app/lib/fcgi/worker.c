@@ -391,6 +391,7 @@ unsigned fcgi_server_stop(struct fcgi_server *server, int64_t grace_ms)
         log_error(&server->log, "The workers cannot be woken", NULL);
     if (server->options.let_go)
         let_go(server);
+    server->options.let_go = false; /* a second stop waits for threads only */
     unsigned busy = wait_until_idle(server, grace_ms);
     if (busy > 0)
         return busy;
