@@ -125,13 +125,16 @@ INTEGRATION_TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/inte
 # libFuzzer, `make test` runs the seeds only (tests/fuzz/replay_main.c).
 FUZZ_TARGETS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/fuzz/fuzz_*.c))
 # The integration tests run through each of these, but for those that ask the services
-# behind the web server themselves. Sanitizers see the same code behind each.
+# behind the web server themselves, those of what goes on behind it whichever it is
+# (faults, decoders), and those of what lighttpd alone does (direct answers; saying that
+# a client has gone). Sanitizers see the same code behind each.
 WEB_SERVERS := lighttpd
 ifeq ($(VARIANT),release)
 WEB_SERVERS += apache-fcgid apache-proxy
 endif
 WEB_TESTS := $(filter-out $(addprefix %/test_,emojify_cache configuration service_metrics install service \
-	hostile_pictures local_tier),$(INTEGRATION_TESTS))
+	hostile_pictures local_tier overload faults_cache faults_facebox faults_limits faults_pool faults_restarts), \
+	$(INTEGRATION_TESTS))
 SUPPORT_OBJECTS := $(call objects,$(wildcard tests/support/*.c))
 
 NODE_MODULES := tests/browser/node_modules/.package-lock.json
@@ -144,7 +147,7 @@ PICTURES := $(addprefix build/pictures/,grace_hopper.jpg astronaut.png camera.pn
 # --- Targets for people ----------------------------------------------------------
 
 .PHONY: bench bench-programs experiment all help docs deps deps-web deps-test deps-fuzz deps-deploy deps-check fuzz \
-	fuzz-all run-fuzz test-long run-long run up down pictures test unit run-tests asan screenshots \
+	fuzz-all run-fuzz test-long run-long soak run-soak run up down pictures test unit run-tests asan screenshots \
 	format check check-format check-headers check-tidy check-lint check-hardening check-analyzer tsan run-tsan clean \
 	man install uninstall dist deb deploy-check
 
@@ -362,6 +365,20 @@ test-long: deps deps-test ## the tests that take minutes: 20 profiles in 20,000 
 
 run-long: $(LONG_TESTS)
 	@EMOJIFY_LONG_TESTS=1 BUILD=$(BUILD) tests/run.sh $^
+
+# tests/soak/: a program of several files, on the tests' support.
+SOAK := $(BUILD)/tests/soak/soak
+$(SOAK): $(call objects,$(wildcard tests/soak/*.c)) $(BUILD)/support.a $(BUILD)/lib.a $(BUILD)/proto.a
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
+
+# Beside the soak those faults that `make test` has for seconds only, for a minute.
+soak: deps deps-test ## faults, load, profiles and restarts together (SOAK_SECONDS=600 SOAK_SEED=)
+	@$(MAKE) run-soak
+
+run-soak: all pictures $(SOAK) $(BUILD)/tests/integration/test_faults_restarts
+	@SOAK_FAULT_SECONDS=60 BUILD=$(BUILD) $(BUILD)/tests/integration/test_faults_restarts
+	@BUILD=$(BUILD) $(SOAK)
 
 asan: ## make test under AddressSanitizer and UBSan, leaks included
 	@$(MAKE) VARIANT=asan test
