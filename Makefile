@@ -36,6 +36,8 @@ DEPS_TEST  := libcmocka-dev golang-go protobuf-compiler google-perftools prometh
 # A browser and what drives it; an npm that is there already is as good as Debian's.
 DEPS_BROWSER = chromium $(if $(shell command -v npm),,nodejs npm)
 DEPS_CHECK := clang-format-14 clang-tidy-14
+# What builds and runs container images where there is no engine for them, as root.
+DEPS_DOCKER := buildah debootstrap iproute2 util-linux $(if $(shell command -v npm),,nodejs npm)
 
 # $(call install,packages): installs those that are missing, silent when none is.
 install = @missing=$$(for p in $(1); do \
@@ -108,12 +110,12 @@ ARTWORK  := $(BUILD)/emoji.artwork
 UNIT_TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(shell find tests/unit -name 'test_*.c' 2>/dev/null))
 INTEGRATION_TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/integration/test_*.c))
 # The integration tests run through each of these, but for those that ask the services
-# behind the web server themselves. Sanitizers see the same code behind each.
+# behind the web server themselves, or start a web server of their own. Sanitizers see the same code behind each.
 WEB_SERVERS := lighttpd
 ifeq ($(VARIANT),release)
 WEB_SERVERS += apache-fcgid apache-proxy
 endif
-WEB_TESTS := $(filter-out %/test_emojify_cache,$(INTEGRATION_TESTS))
+WEB_TESTS := $(filter-out %/test_emojify_cache %/test_scale_out,$(INTEGRATION_TESTS))
 SUPPORT_OBJECTS := $(call objects,$(wildcard tests/support/*.c))
 
 NODE_MODULES := tests/browser/node_modules/.package-lock.json
@@ -125,7 +127,7 @@ PICTURES := $(addprefix build/pictures/,grace_hopper.jpg astronaut.png camera.pn
 
 # --- Targets for people ----------------------------------------------------------
 
-.PHONY: bench bench-programs experiment all help docs deps deps-web deps-test deps-check run up down pictures test unit \
+.PHONY: docker-check docker-check-yaml bench bench-programs experiment all help docs deps deps-web deps-test deps-check run up down pictures test unit \
 	run-tests asan screenshots \
 	format check check-format check-headers check-tidy check-lint clean
 
@@ -179,12 +181,21 @@ experiment: deps deps-test ## repeat the investigation: a forgotten debug line, 
 	@$(MAKE) all
 	@tests/bench/experiment.sh
 
+docker-check: pictures docker-check-yaml ## build the container images and run each, without a container engine (as root)
+	$(call install,$(DEPS_DOCKER))
+	@tests/docker-check.sh
+
+docker-check-yaml: ## check docker/compose.yaml and docker/kubernetes against their schemas
+	$(Q)[ tests/containers/node_modules/.package-lock.json -nt tests/containers/package-lock.json ] || \
+		npm ci --prefix tests/containers --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null
+	$(Q)node tests/containers/check-yaml.mjs
+
 docs: all ## write docs/configuration.md from the programs' tables
 	@BUILD=$(BUILD) docs/configuration.sh >$(BUILD)/configuration.md && \
 		cp $(BUILD)/configuration.md docs/configuration.md
 
 clean: ## remove build/
-	rm -rf build tests/browser/node_modules
+	rm -rf build tests/browser/node_modules tests/containers/node_modules
 
 # --- Rules -----------------------------------------------------------------------
 
