@@ -72,13 +72,25 @@ make_base() {
     touch "$WORK/base.made"
 }
 
-build_target() { # target
-    say "building $1"
-    image_store bud --isolation chroot --pull-never --layers --format docker \
+bud() { # Dockerfile target options...
+    say "building $2"
+    image_store bud --isolation chroot --pull-never --format docker \
         --build-arg "REVISION=$(git rev-parse HEAD 2>/dev/null || echo unknown)" \
         --build-arg "CREATED=$(date -u +%Y-%m-%dT%H:%M:%SZ)" \
-        -f docker/Dockerfile --target "$1" -t "emojify-check:$1" . >"$WORK/$1.build.log" 2>&1 ||
-        { tail -n 20 "$WORK/$1.build.log" >&2; die "$1 cannot be built: $WORK/$1.build.log"; }
+        -f "$1" --target "$2" -t "emojify-check:$2" "${@:3}" . >"$WORK/$2.build.log" 2>&1 ||
+        { tail -n 20 "$WORK/$2.build.log" >&2; die "$2 cannot be built: $WORK/$2.build.log"; }
+}
+
+# The first stage is built once, step by step so that steps can be left out the next
+# time. The targets take it from there, in one step, because vfs copies all of an image
+# for each.
+build_images() {
+    bud docker/Dockerfile build --layers
+    awk '/^FROM / { skip = 0 } /AS build$/ { print "FROM localhost/emojify-check:build AS build"; skip = 1 } !skip' \
+        docker/Dockerfile >"$WORK/Dockerfile.targets"
+    for target in $TARGETS; do
+        bud "$WORK/Dockerfile.targets" "$target" --layers=false
+    done
 }
 
 # Layers as they are stored, so that a file that a later layer has again counts twice.
@@ -310,9 +322,7 @@ mkdir -p "$WORK"
 case ${1:-all} in
 build)
     make_base
-    for target in $TARGETS; do
-        build_target "$target"
-    done
+    build_images
     measure
     ;;
 run)
