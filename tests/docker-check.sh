@@ -120,11 +120,12 @@ measure() {
 
 # --- Running -----------------------------------------------------------------------
 
-declare -A roots pids
+declare -A roots pids containers
 
 mount_images() {
     for target in $TARGETS; do
-        roots[$target]=$(image_store mount "$(image_store from --pull-never "emojify-check:$target")")
+        containers[$target]=$(image_store from --pull-never "emojify-check:$target")
+        roots[$target]=$(image_store mount "${containers[$target]}")
         mkdir -p "${roots[$target]}/run/secrets"
         printf '%s\n' "$TOKEN" >"${roots[$target]}/run/secrets/token"
         chmod 644 "${roots[$target]}/run/secrets/token"
@@ -162,7 +163,7 @@ enter() { # target "NAME=value ..." [program...]
     [ $# -gt 0 ] || mapfile -t command < <(image_says "$target" \
         '{{range .OCIv1.Config.Entrypoint}}{{println .}}{{end}}{{range .OCIv1.Config.Cmd}}{{println .}}{{end}}' | sed '/^$/d')
     # shellcheck disable=SC2086 # $settings is several words
-    exec unshare --mount --pid --fork --kill-child sh -c "$ENTER" sh "${roots[$target]}" \
+    exec unshare --mount --pid --fork sh -c "$ENTER" sh "${roots[$target]}" \
         "$(image_says "$target" '{{.OCIv1.Config.User}}')" "${variables[@]}" $settings "${command[@]}"
 }
 
@@ -176,14 +177,17 @@ start() { # target "NAME=value ..."
 
 # Process 1 of the container, by the number that it has here.
 first_process() { # target
-    cat "/proc/${pids[$1]}/task/${pids[$1]}/children"
+    local pid=
+    # No line break at its end, which read takes for a failure.
+    { read -r pid _ <"/proc/${pids[$1]}/task/${pids[$1]}/children"; } 2>/dev/null || [ -n "$pid" ] && echo "$pid"
 }
 
 inside() { # target; the pids of all its processes
     local children child
     children=$(first_process "$1")
     while [ -n "${children// /}" ]; do
-        echo "$children"
+        # shellcheck disable=SC2086 # several words
+        printf '%s\n' $children
         children=$(for child in $children; do cat "/proc/$child/task/$child/children" 2>/dev/null || true; done)
     done
 }
@@ -308,11 +312,13 @@ run_stack() {
 }
 
 clean_up() {
-    local target
+    set +e
+    local target pid
     for target in "${!pids[@]}"; do
-        kill -KILL "${pids[$target]}" 2>/dev/null || true
+        # All others in the namespace go with it, and unshare ends as well.
+        pid=$(first_process "$target") && kill -KILL "$pid" && wait "${pids[$target]}"
     done
-    image_store rm --all >/dev/null 2>&1 || true
+    image_store rm "${containers[@]}" >/dev/null 2>&1
 }
 
 # --- The steps ---------------------------------------------------------------------
