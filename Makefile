@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # One non-recursive Makefile; `make help` lists the targets. Objects and programs
-# go to build/$(VARIANT)/: release (the default), asan, tsan.
+# go to build/$(VARIANT)/: release (the default), asan, tsan, fuzz.
 
 VERSION := 0.1.0
 VARIANT ?= release
@@ -32,12 +32,17 @@ DEPS_apache-proxy := apache2-bin libapache2-mod-xsendfile
 # The three after cmocka are clients that read our profiles; tests without them say that they
 # were skipped; prometheus has promtool. wrk is for the experiment.
 DEPS_TEST  := libcmocka-dev golang-go protobuf-compiler google-perftools prometheus redis-server wrk \
-	$(DEPS_apache-fcgid)
+	$(DEPS_apache-fcgid) systemd strace mandoc man-db groff
 # A browser and what drives it; an npm that is there already is as good as Debian's.
 DEPS_BROWSER = chromium $(if $(shell command -v npm),,nodejs npm)
 DEPS_CHECK := clang-format-14 clang-tidy-14
 # What builds and runs container images where there is no engine for them, as root.
 DEPS_DOCKER := buildah debootstrap iproute2 util-linux $(if $(shell command -v npm),,nodejs npm)
+# And what only `make fuzz` needs: gcc has no libFuzzer.
+DEPS_FUZZ  := clang-14 libclang-rt-14-dev
+# What only packaging and trying the package need; deploy-check makes a root with debootstrap.
+DEPS_DEB := dpkg-dev debhelper lintian fakeroot
+DEPS_DEPLOY := $(DEPS_DEB) debootstrap util-linux
 
 # $(call install,packages): installs those that are missing, silent when none is.
 install = @missing=$$(for p in $(1); do \
@@ -67,7 +72,7 @@ CPPFLAGS := -D_GNU_SOURCE -DAPP_VERSION='"$(VERSION)"' -Ifcgi-app -Itests -I$(BU
 # So do the frames of functions that end in a call, and a function stays in one
 # piece: a sample's route is found by the function that a frame lies in.
 COMMON := -g -fno-common -fno-omit-frame-pointer -fno-optimize-sibling-calls \
-	-fno-reorder-blocks-and-partition -fPIE -pthread
+	$(if $(filter fuzz,$(VARIANT)),,-fno-reorder-blocks-and-partition) -fPIE -pthread
 LDFLAGS := -pie -pthread -Wl,--as-needed -Wl,-z,relro,-z,now -Wl,-z,noexecstack
 
 ifeq ($(VARIANT),release)
@@ -78,8 +83,15 @@ LDFLAGS += -fsanitize=address,undefined
 else ifeq ($(VARIANT),tsan)
 COMMON += -O1 -fsanitize=thread -DARENA_MALLOC
 LDFLAGS += -fsanitize=thread
+else ifeq ($(VARIANT),fuzz)
+CC  := $(filter ccache,$(CC)) clang-14
+CXX := $(filter ccache,$(CXX)) clang++-14
+COMMON += -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -DARENA_MALLOC
+# What gcc defines with these, and our sources ask for.
+COMMON += -D__SANITIZE_ADDRESS__=1
+LDFLAGS += -fsanitize=fuzzer,address,undefined
 else
-$(error VARIANT is release, asan or tsan)
+$(error VARIANT is release, asan, tsan or fuzz)
 endif
 
 CFLAGS   := -std=gnu11 $(COMMON) $(WARNINGS) $(WARNINGS_C)
@@ -109,13 +121,18 @@ ARTWORK  := $(BUILD)/emoji.artwork
 
 UNIT_TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(shell find tests/unit -name 'test_*.c' 2>/dev/null))
 INTEGRATION_TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/integration/test_*.c))
+# tests/fuzz/fuzz_x.c with the seeds tests/fuzz/corpus/x: `make fuzz` gives them to
+# libFuzzer, `make test` runs the seeds only (tests/fuzz/replay_main.c).
+FUZZ_TARGETS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/fuzz/fuzz_*.c))
 # The integration tests run through each of these, but for those that ask the services
-# behind the web server themselves, or start a web server of their own. Sanitizers see the same code behind each.
+# behind the web server themselves, or start one of their own. Sanitizers see the same
+# code behind each.
 WEB_SERVERS := lighttpd
 ifeq ($(VARIANT),release)
 WEB_SERVERS += apache-fcgid apache-proxy
 endif
-WEB_TESTS := $(filter-out %/test_emojify_cache %/test_scale_out,$(INTEGRATION_TESTS))
+WEB_TESTS := $(filter-out $(addprefix %/test_,emojify_cache configuration service_metrics install service \
+	hostile_pictures local_tier scale_out),$(INTEGRATION_TESTS))
 SUPPORT_OBJECTS := $(call objects,$(wildcard tests/support/*.c))
 
 NODE_MODULES := tests/browser/node_modules/.package-lock.json
@@ -127,9 +144,10 @@ PICTURES := $(addprefix build/pictures/,grace_hopper.jpg astronaut.png camera.pn
 
 # --- Targets for people ----------------------------------------------------------
 
-.PHONY: docker-check docker-check-yaml bench bench-programs experiment all help docs deps deps-web deps-test deps-check run up down pictures test unit \
-	run-tests asan screenshots \
-	format check check-format check-headers check-tidy check-lint clean
+.PHONY: bench bench-programs experiment all help docs deps deps-web deps-test deps-fuzz deps-deploy deps-check fuzz \
+	run-fuzz test-long run-long run up down pictures test unit run-tests asan screenshots \
+	format check check-format check-headers check-tidy check-lint clean \
+	docker-check docker-check-yaml man install uninstall dist deb deploy-check
 
 all: $(BINARIES) $(ARTWORK) ## build the three programs into build/release/
 
@@ -148,6 +166,9 @@ deps-test: ## install what only the tests need
 deps-web:
 	$(call install,$(DEPS_$(WEB)))
 
+deps-fuzz: ## install what only make fuzz needs
+	$(call install,$(DEPS_FUZZ))
+
 deps-check: ## install what only make check needs
 	$(call install,$(DEPS_CHECK))
 
@@ -155,7 +176,7 @@ run: deps deps-web ## start the whole stack, emojify a photograph, stay until Ct
 	@$(MAKE) all
 	@BUILD=$(BUILD) exec httpd-conf/stack.sh run
 
-up: deps deps-web ## the same in the background (PORT=8080 API_PROCESSES=1 WEB=lighttpd|apache-fcgid|apache-proxy)
+up: deps deps-web ## the same in the background (PORT=8080 API_PROCESSES=1 DIRECT=on WEB=lighttpd|apache-fcgid|apache-proxy)
 	@$(MAKE) all
 	@BUILD=$(BUILD) exec httpd-conf/stack.sh up
 
@@ -171,9 +192,11 @@ $(BENCH_PROGRAMS): %: %_main.o $(BUILD)/api.a $(BUILD)/lib.a $(BUILD)/proto.a
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
 
-bench: deps deps-test ## measure what requests cost, against the web server alone (build/bench/)
+# Each script in tests/bench/ but these is a benchmark.
+BENCHES := $(filter-out %/run.sh %/common.sh %/experiment.sh,$(wildcard tests/bench/*.sh))
+bench: deps deps-test ## measure what requests and profiling cost (BENCH=name for one; build/bench/)
 	@$(MAKE) all pictures bench-programs
-	@BUILD=$(BUILD) tests/bench/bench.sh
+	@BUILD=$(BUILD) tests/bench/run.sh $(if $(BENCH),tests/bench/$(BENCH).sh,$(BENCHES))
 
 bench-programs: $(BENCH_PROGRAMS)
 
@@ -193,6 +216,44 @@ docker-check-yaml: ## check docker/compose.yaml and docker/kubernetes against th
 docs: all ## write docs/configuration.md from the programs' tables
 	@BUILD=$(BUILD) docs/configuration.sh >$(BUILD)/configuration.md && \
 		cp $(BUILD)/configuration.md docs/configuration.md
+
+# --- Installation ------------------------------------------------------------------
+
+PREFIX     ?= /usr/local
+SYSCONFDIR ?= /etc
+UNITDIR    ?= $(PREFIX)/lib/systemd/system
+install_sh = @BUILD=$(BUILD) DESTDIR=$(DESTDIR) PREFIX=$(PREFIX) SYSCONFDIR=$(SYSCONFDIR) UNITDIR=$(UNITDIR) httpd-conf/install.sh
+
+MANUALS := $(PROGRAMS:%=$(BUILD)/man/emojify-%.8)
+
+man: $(MANUALS)
+
+# A page is written by hand but for its settings, which are the program's own table.
+$(MANUALS): $(BUILD)/man/%.8: docs/man/%.8.in docs/man/settings.awk $(BUILD)/%
+	$(call say,MAN,$@)
+	$(Q)mkdir -p $(@D) && $(BUILD)/$* --help | awk -f docs/man/settings.awk - $< >$@
+
+install: all man ## install below DESTDIR, PREFIX (/usr/local), SYSCONFDIR (/etc)
+	$(install_sh) install
+
+uninstall: ## remove what install put there, but changed files in SYSCONFDIR
+	$(install_sh) uninstall
+
+# The same bytes for the same commit.
+DIST := build/emojify-api-$(VERSION).tar.gz
+dist: ## a tarball of the last commit (build/emojify-api-VERSION.tar.gz)
+	$(Q)mkdir -p build
+	$(Q)git archive --format=tar --prefix=emojify-api-$(VERSION)/ HEAD | gzip -9n >$(DIST)
+	@echo $(DIST)
+
+deb: deps ## a Debian package of the last commit, and one with debug symbols (build/deb/)
+	$(call install,$(DEPS_DEB))
+	@$(MAKE) dist
+	@VERSION=$(VERSION) docker/debian/build.sh $(DIST) build/deb
+
+deploy-check: deps-deploy ## try the package in a fresh Debian, by docs/deployment.md (as root)
+	@$(MAKE) deb pictures
+	@VERSION=$(VERSION) tests/deploy-check.sh
 
 clean: ## remove build/
 	rm -rf build tests/browser/node_modules tests/containers/node_modules
@@ -277,14 +338,21 @@ $(INTEGRATION_TESTS): %: %.o $(BUILD)/support.a $(BUILD)/lib.a $(BUILD)/proto.a
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
 
-unit: $(UNIT_TESTS) $(ARTWORK) ## build and run the unit tests only
-	@BUILD=$(BUILD) tests/run.sh $(UNIT_TESTS)
+# A target may be about any room, so it gets all; the linker takes what is used. Only
+# the replay has a main of its own, libFuzzer brings one.
+fuzz_driver := $(if $(filter fuzz,$(VARIANT)),,$(BUILD)/tests/fuzz/replay_main.o)
+$(FUZZ_TARGETS): %: %.o $(fuzz_driver) $(PROGRAMS:%=$(BUILD)/%.a) $(BUILD)/lib.a $(BUILD)/proto.a
+	$(call say,LINK,$@)
+	$(Q)$(CXX) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBS_api) $(LIBS_facebox) $(LIBS)
+
+unit: $(UNIT_TESTS) $(FUZZ_TARGETS) $(ARTWORK) ## build and run the unit tests only
+	@BUILD=$(BUILD) tests/run.sh $(UNIT_TESTS) $(FUZZ_TARGETS)
 
 test: deps deps-test ## build and run the unit, integration and browser tests
 	@$(MAKE) run-tests
 
-run-tests: all pictures $(UNIT_TESTS) $(INTEGRATION_TESTS)
-	@BUILD=$(BUILD) tests/run.sh $(UNIT_TESTS) \
+run-tests: all man pictures $(UNIT_TESTS) $(FUZZ_TARGETS) $(INTEGRATION_TESTS)
+	@BUILD=$(BUILD) tests/run.sh $(UNIT_TESTS) $(FUZZ_TARGETS) \
 		$(filter-out $(WEB_TESTS),$(INTEGRATION_TESTS)) $(foreach web,$(WEB_SERVERS),WEB=$(web) $(WEB_TESTS)) \
 		WEB=lighttpd $(BROWSER_TESTS)
 
@@ -292,8 +360,25 @@ screenshots: deps deps-test ## make the README's pictures of the page (docs/imag
 	@$(MAKE) all
 	@BUILD=$(BUILD) node tests/browser/screenshots.mjs
 
+# Those that do more, or for longer, when EMOJIFY_LONG_TESTS is set.
+LONG_TESTS = $(patsubst tests/%.c,$(BUILD)/tests/%,$(shell grep -l EMOJIFY_LONG_TESTS -r tests --include='test_*.c'))
+test-long: deps deps-test ## the tests that take minutes: 20 profiles in 20,000 requests, hostile programs
+	@$(MAKE) all pictures
+	@$(MAKE) run-long
+
+run-long: $(LONG_TESTS)
+	@EMOJIFY_LONG_TESTS=1 BUILD=$(BUILD) tests/run.sh $^
+
 asan: ## make test under AddressSanitizer and UBSan, leaks included
 	@$(MAKE) VARIANT=asan test
+
+# Of `make fuzz`.
+SECONDS ?= 60
+fuzz: deps deps-fuzz ## look for inputs that crash a parser (FUZZ=name, all without it; SECONDS=60 each)
+	@$(MAKE) VARIANT=fuzz run-fuzz
+
+run-fuzz: $(if $(FUZZ),$(BUILD)/tests/fuzz/fuzz_$(FUZZ),$(FUZZ_TARGETS))
+	@SECONDS_EACH=$(SECONDS) tests/fuzz/run.sh $^
 
 # --- Gates -----------------------------------------------------------------------
 
@@ -303,7 +388,7 @@ format: deps-check ## reformat the sources
 	clang-format-14 -i $(OWN_C)
 
 check: deps deps-test deps-check check-format check-headers check-lint check-tidy ## every gate, warnings as errors
-	@$(MAKE) WERROR=1 VARIANT=release BUILD=build/werror all $(patsubst $(BUILD)/%,build/werror/%,$(UNIT_TESTS) $(INTEGRATION_TESTS))
+	@$(MAKE) WERROR=1 VARIANT=release BUILD=build/werror all $(patsubst $(BUILD)/%,build/werror/%,$(UNIT_TESTS) $(FUZZ_TARGETS) $(INTEGRATION_TESTS))
 
 check-format:
 	$(call say,FORMAT,)

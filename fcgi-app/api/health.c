@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "lib/base/clock.h"
+#include "lib/telemetry/lock.h"
 
 enum { KEPT_MS = 1000, CACHE_CHECK_MS = 1000, FACEBOX_INFO_MS = 2000, SERVING = 1 };
 
@@ -68,7 +69,7 @@ enum app_err health_get(struct health *health, const struct health_call *call,
     struct timespec deadline = {call->deadline_ns / NS_PER_S, call->deadline_ns % NS_PER_S};
     enum app_err err = APP_OK;
 
-    pthread_mutex_lock(&health->lock);
+    lock_mutex(&health->lock);
     while (health->asking && !health->known && err == APP_OK) {
         if (pthread_cond_timedwait(&health->done, &health->lock, &deadline) != 0)
             err = APP_UPSTREAM_TIMEOUT;
@@ -84,7 +85,7 @@ enum app_err health_get(struct health *health, const struct health_call *call,
         health->asking = true;
         pthread_mutex_unlock(&health->lock);
         ask(call, &fresh);
-        pthread_mutex_lock(&health->lock);
+        lock_mutex(&health->lock);
         health->report = fresh;
         health->answered_ns = clock_now_ns();
         health->known = true;

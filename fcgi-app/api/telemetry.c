@@ -3,12 +3,14 @@
 #include "api/telemetry.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "api/routes/routes.h"
 #include "lib/base/clock.h"
 #include "lib/picture/picture.h"
+#include "lib/telemetry/metrics_columns.h"
 
 enum { STATUS_FIRST = 100, STATUS_LAST = 599, STATUS_NONE = 500, NAME_LEN = 64 };
 
@@ -161,6 +163,14 @@ enum row {
     ROW_SHARED,
     ROW_FAULT_DECISIONS,
     ROW_FAULTS,
+    ROW_LOCAL_CACHE_HITS,
+    ROW_LOCAL_CACHE_STALE,
+    ROW_LOCAL_CACHE_MISSES,
+    ROW_LOCAL_CACHE_UNSTORED,
+    ROW_LOCAL_CACHE_BYTES,
+    ROW_LOCAL_CACHE_FILES,
+    ROW_WATCHED_CACHE_UP,
+    ROW_WATCHED_CACHE_CPU,
     ROW__MAX
 };
 
@@ -248,9 +258,51 @@ static const struct metric table[ROW__MAX] = {
                     .help = "Faults injected on purpose",
                     .labels = {{.name = "route", .value = fault_route_label},
                                {.name = "type", .value = fault_type_label}}},
+    [ROW_LOCAL_CACHE_HITS] = {.name = "emojify_local_cache_hits_total",
+                              .type = METRIC_COUNTER,
+                              .help = "Requests answered from the local tier alone"},
+    [ROW_LOCAL_CACHE_STALE] = {.name = "emojify_local_cache_stale_total",
+                               .type = METRIC_COUNTER,
+                               .help =
+                                   "Requests whose file was in the local tier for LOCAL_CACHE_TTL, "
+                                   "so that the cache was asked"},
+    [ROW_LOCAL_CACHE_MISSES] = {.name = "emojify_local_cache_misses_total",
+                                .type = METRIC_COUNTER,
+                                .help = "Requests whose file the local tier did not have"},
+    [ROW_LOCAL_CACHE_UNSTORED] = {.name = "emojify_local_cache_unstored_total",
+                                  .type = METRIC_COUNTER,
+                                  .help =
+                                      "Answers of the cache that the local tier could not keep"},
+    [ROW_LOCAL_CACHE_BYTES] = {.name = "emojify_local_cache_bytes",
+                               .type = METRIC_GAUGE,
+                               .help = "What the files of the local tier take, in whole pages"},
+    [ROW_LOCAL_CACHE_FILES] = {.name = "emojify_local_cache_files",
+                               .type = METRIC_GAUGE,
+                               .help = "Files in the local tier"},
+    [ROW_WATCHED_CACHE_UP] = {.name = "emojify_watched_cache_up",
+                              .type = METRIC_GAUGE,
+                              .help = "Whether CACHE_METRICS_ADDRESS tells the cache's CPU time"},
+    [ROW_WATCHED_CACHE_CPU] = {.name = "emojify_watched_cache_cpu_seconds_total",
+                               .type = METRIC_COUNTER,
+                               .unit = METRIC_SECONDS,
+                               .help = "CPU time that the cache has taken while it told"},
 };
 
 /* --- Life ------------------------------------------------------------------------ */
+
+static enum app_err start_history(struct telemetry *telemetry, const struct api_config *config,
+                                  const struct log *log)
+{
+    const struct history_options history = {
+        .directory = metrics_is_shared(telemetry->metrics) ? config->run_dir : "",
+        .layout = metrics_layout(telemetry->metrics),
+        .column_count = metrics_column_count(telemetry->metrics),
+        .rings = {[TELEMETRY_MINUTES_AGO] = {2 * NS_PER_S, 300},
+                  [TELEMETRY_HOUR_AGO] = {60 * NS_PER_S, 66}},
+        .log = log,
+    };
+    return history_new(&history, &telemetry->history);
+}
 
 enum app_err telemetry_start(struct telemetry *telemetry, const struct api_config *config,
                              const struct log *log, struct err_buf *why)
@@ -270,6 +322,8 @@ enum app_err telemetry_start(struct telemetry *telemetry, const struct api_confi
         .log = log,
     };
     enum app_err err = metrics_new(&metrics, &telemetry->metrics);
+    if (!err)
+        err = start_history(telemetry, config, log);
     if (err)
         err_detail(why, "the metrics have no memory");
     else
@@ -280,6 +334,7 @@ enum app_err telemetry_start(struct telemetry *telemetry, const struct api_confi
 void telemetry_stop(struct telemetry *telemetry)
 {
     statsd_free(&telemetry->statsd);
+    history_free(&telemetry->history);
     metrics_free(&telemetry->metrics);
 }
 
@@ -288,6 +343,46 @@ enum app_err telemetry_write(struct telemetry *telemetry, struct buf *out)
     metrics_gauge_set(telemetry->metrics, ROW_PICTURE_MEMORY, METRIC_AT(0),
                       (int64_t)picture_library_memory());
     return metrics_write(telemetry->metrics, out);
+}
+
+/* --- History --------------------------------------------------------------------- */
+
+void telemetry_record(struct telemetry *telemetry, int64_t now_ns)
+{
+    if (!history_is_due(telemetry->history, now_ns))
+        return;
+    uint64_t *values = calloc(metrics_column_count(telemetry->metrics), sizeof(*values));
+    if (!values)
+        return; /* a row less */
+    metrics_snapshot(telemetry->metrics, values);
+    history_record(telemetry->history, now_ns, values);
+    free(values);
+}
+
+static size_t column(const struct telemetry *telemetry, enum row row, size_t label)
+{
+    return metrics_column(telemetry->metrics, row, (struct metrics_column_at){label, 0, 0});
+}
+
+bool telemetry_route_at(const struct telemetry *telemetry, size_t index,
+                        struct telemetry_route *route)
+{
+    for (size_t row = 0; route_label(row); row++) {
+        const struct route *found = route_row(row);
+        if (route_index(found) != row || index-- > 0) /* counted at the first of its name */
+            continue;
+        *route = (struct telemetry_route){
+            .name = route_label(row),
+            .admin = found && (found->flags & (ROUTE_ADMIN | ROUTE_TOKEN | ROUTE_METRICS)) != 0,
+            .requests = column(telemetry, ROW_REQUESTS, row),
+            .cpu = column(telemetry, ROW_CPU, row),
+            .duration = column(telemetry, ROW_REQUEST_DURATION, row),
+            .bounds = request_bounds,
+            .bound_count = table[ROW_REQUEST_DURATION].bound_count,
+        };
+        return true;
+    }
+    return false;
 }
 
 /* --- Requests -------------------------------------------------------------------- */
@@ -346,7 +441,8 @@ void telemetry_upstream(struct telemetry *telemetry, enum upstream_call call, in
     if (err != APP_UNAVAILABLE) /* else it was not the upstream's time, but our refusal */
         metrics_observe(telemetry->metrics, ROW_UPSTREAM_DURATION,
                         METRIC_AT(upstream, upstream_calls[call].operation), spent_ns);
-    if (err != APP_OK && err != APP_NOT_FOUND) /* that the cache has nothing is an answer */
+    /* That the cache has nothing, or shall not have it, is an answer. */
+    if (err != APP_OK && err != APP_NOT_FOUND && err != APP_GONE)
         metrics_add(telemetry->metrics, ROW_UPSTREAM_ERRORS, METRIC_AT(upstream, err), 1);
     if (upstream_calls[call].statsd)
         statsd_timing(telemetry->statsd, upstream_calls[call].statsd, spent_ns,
@@ -379,9 +475,32 @@ void telemetry_pictures_freed(struct telemetry *telemetry)
                       (int64_t)picture_library_memory());
 }
 
+void telemetry_local_cache(struct telemetry *telemetry, enum local_cache_event event)
+{
+    static const enum row rows[LOCAL_CACHE_EVENT__MAX] = {
+        [LOCAL_CACHE_EVENT_HIT] = ROW_LOCAL_CACHE_HITS,
+        [LOCAL_CACHE_EVENT_STALE] = ROW_LOCAL_CACHE_STALE,
+        [LOCAL_CACHE_EVENT_MISS] = ROW_LOCAL_CACHE_MISSES,
+        [LOCAL_CACHE_EVENT_UNSTORED] = ROW_LOCAL_CACHE_UNSTORED,
+    };
+    metrics_add(telemetry->metrics, rows[event], METRIC_AT(0), 1);
+}
+
+void telemetry_local_cache_size(struct telemetry *telemetry, int64_t bytes, int64_t files)
+{
+    metrics_gauge_set(telemetry->metrics, ROW_LOCAL_CACHE_BYTES, METRIC_AT(0), bytes);
+    metrics_gauge_set(telemetry->metrics, ROW_LOCAL_CACHE_FILES, METRIC_AT(0), files);
+}
+
 void telemetry_queue(struct telemetry *telemetry, int change)
 {
     metrics_gauge_add(telemetry->metrics, ROW_QUEUE_LENGTH, METRIC_AT(0), change);
+}
+
+void telemetry_watched_cache(struct telemetry *telemetry, bool up, uint64_t cpu_ns)
+{
+    metrics_gauge_set(telemetry->metrics, ROW_WATCHED_CACHE_UP, METRIC_AT(0), up ? 1 : 0);
+    metrics_add(telemetry->metrics, ROW_WATCHED_CACHE_CPU, METRIC_AT(0), cpu_ns);
 }
 
 void telemetry_running(struct telemetry *telemetry, int change)

@@ -17,6 +17,7 @@
 #include "lib/base/err.h"
 #include "lib/base/log.h"
 #include "lib/http/router.h"
+#include "lib/telemetry/history.h"
 #include "lib/telemetry/metrics.h"
 #include "lib/telemetry/statsd.h"
 
@@ -40,9 +41,22 @@ enum telemetry_breaker { BREAKER_CACHE, BREAKER_FACEBOX, BREAKER_PAYMENT, BREAKE
 enum fault_route { FAULT_ROUTE_CACHE, FAULT_ROUTE_EMOJIFY, FAULT_ROUTE__MAX };
 enum fault_type { FAULT_HTTP_ERROR, FAULT_DELAY, FAULT_DUMP, FAULT_TYPE__MAX };
 
+/* What GET /cache/{file} found in the local tier. */
+enum local_cache_event {
+    LOCAL_CACHE_EVENT_HIT,
+    LOCAL_CACHE_EVENT_STALE, /* it was there, but the cache had to be asked */
+    LOCAL_CACHE_EVENT_MISS,
+    LOCAL_CACHE_EVENT_UNSTORED, /* what the cache had answered could not be kept */
+    LOCAL_CACHE_EVENT__MAX
+};
+
+/* The rings of the history: ten minutes closely, and something over an hour. */
+enum { TELEMETRY_MINUTES_AGO, TELEMETRY_HOUR_AGO };
+
 struct telemetry {
     struct metrics *metrics;
-    struct statsd *statsd; /* NULL: nobody is told */
+    struct history *history; /* of all that is counted; see telemetry_record */
+    struct statsd *statsd;   /* NULL: nobody is told */
 };
 
 /* APP_CONFIG, APP_NO_MEMORY, APP_INTERNAL; telemetry_stop takes down what is up. */
@@ -54,6 +68,34 @@ void telemetry_stop(struct telemetry *telemetry);
 /* The text for a scrape. Errors as metrics_write. */
 enum app_err telemetry_write(struct telemetry *telemetry, struct buf *out)
     __attribute__((warn_unused_result));
+
+/*
+ * Add the numbers of now to the history, when it is time: every 2 s and every 60 s.
+ * For the pool's leader, about once a second. `now_ns`: CLOCK_MONOTONIC.
+ */
+void telemetry_record(struct telemetry *telemetry, int64_t now_ns);
+
+/*
+ * What a look at the cache service's own metrics has found (api/admin/cache_watch.h):
+ * whether they can be had, and how much CPU time it took since the last look. For the
+ * pool's leader.
+ */
+void telemetry_watched_cache(struct telemetry *telemetry, bool up, uint64_t cpu_ns);
+
+/* Where the history (lib/telemetry/history.h) has what is known of a route. */
+struct telemetry_route {
+    const char *name;      /* as the metrics have it; "none" for what is no route */
+    bool admin;            /* of operators: what it costs is what they asked for */
+    size_t requests;       /* first of 5 columns, answers of 1xx to 5xx */
+    size_t cpu;            /* nanoseconds */
+    size_t duration;       /* first of bound_count + 1 columns of a histogram; its sum follows */
+    const int64_t *bounds; /* of duration, in nanoseconds */
+    size_t bound_count;
+};
+
+/* The routes from 0 on. False beyond the last; names come once. */
+bool telemetry_route_at(const struct telemetry *telemetry, size_t index,
+                        struct telemetry_route *route);
 
 /* A request on its way through the handler; both by the thread that handles it. */
 struct telemetry_request {
@@ -86,6 +128,10 @@ void telemetry_stored(struct telemetry *telemetry, size_t faces);
 
 /* The pictures of one request are not in memory any more. */
 void telemetry_pictures_freed(struct telemetry *telemetry);
+
+void telemetry_local_cache(struct telemetry *telemetry, enum local_cache_event event);
+/* What the local tier holds; 0 and 0 in all processes of the pool but one. */
+void telemetry_local_cache_size(struct telemetry *telemetry, int64_t bytes, int64_t files);
 
 /* So many more requests and jobs wait for their turn, or for who does the same work. */
 void telemetry_queue(struct telemetry *telemetry, int change);

@@ -12,12 +12,15 @@
 set -eu
 
 cd "$(dirname "$0")/../.."
+. tests/bench/common.sh
 out=build/experiment
 export PORT="${PORT:-18500}" API_PROCESSES="${API_PROCESSES:-2}"
 export PROFILE=on PROFILE_TOKEN=an-experiment-of-one-minute LOG_LEVEL=warn
 export API_STDERR=/dev/null CACHE_ERROR_TYPE=dump
+# Each picture through the application both times: the line's cost is to be seen, and
+# nothing else.
+export LOCAL_CACHE_DIR=
 base=http://127.0.0.1:$PORT
-state=build/run/$PORT
 id=experiment-100k
 mkdir -p "$out"
 trap 'httpd-conf/stack.sh down >/dev/null 2>&1 || true' EXIT
@@ -26,18 +29,11 @@ get() { # path file
     curl -sS --noproxy '*' --max-time 60 -H "Authorization: Bearer $PROFILE_TOKEN" -o "$2" "$base$1"
 }
 
-# CPU time of all emojify-api processes so far, in clock ticks.
-api_ticks() {
-    for pid in $(sed -n 's/^api=//p' "$state/pids"); do
-        cut -d')' -f2- "/proc/$pid/stat"
-    done | awk '{ ticks += $12 + $13 } END { print ticks }'
-}
-
 # One run: prints the CPU per request in microseconds.
 measure() { # name rate
     CACHE_ERROR_RATE=$2 httpd-conf/stack.sh up >&2
-    head -c 100000 /dev/urandom >"$state/cache/$(printf %s "$id" | md5sum | cut -d' ' -f1)"
-    before=$(api_ticks)
+    put_file "$PORT" "$id" 100000
+    before=$(api_ticks "$PORT")
     wrk -t1 -c8 -d10s "$base/api/cache/$id" >"$out/$1.wrk" &
     load=$!
     sleep 2
@@ -46,10 +42,10 @@ measure() { # name rate
     get '/debug/pprof/flamegraph?seconds=5' "$out/$1.html" &
     get '/debug/pprof/profile?seconds=5' "$out/$1.pb.gz"
     wait "$load"
-    after=$(api_ticks)
+    after=$(api_ticks "$PORT")
     wait
     httpd-conf/stack.sh down >&2
-    requests=$(awk '/requests in/ { print $1 }' "$out/$1.wrk")
+    requests=$(wrk_requests "$out/$1.wrk")
     awk -v ticks=$((after - before)) -v hz="$(getconf CLK_TCK)" -v requests="$requests" \
         'BEGIN { printf "%.0f\n", ticks / hz / requests * 1e6 }'
 }

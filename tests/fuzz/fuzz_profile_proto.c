@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * A sibling's profile, from its bytes to everything that is made of it. With
- * clang: -fsanitize=fuzzer,address,undefined; seeds are in corpus/profile_proto.
- */
+/* A sibling's profile, from its bytes to everything that is made of it. */
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>

@@ -25,6 +25,12 @@ enum {
     LOG_FLUSH_MS = 15000, /* lighttpd keeps its access log back for some seconds */
 };
 
+/* make test-long */
+static bool is_long(void)
+{
+    return getenv("EMOJIFY_LONG_TESTS") != NULL;
+}
+
 /* Tests that need a program say so, when it is missing, where somebody reads it. */
 static void need(const char *program)
 {
@@ -181,8 +187,7 @@ static void google_pprof_finds_every_name_whichever_sibling_it_asks(void **state
     const struct scene *scene = *state;
     struct temp_dir dir;
     char command[512];
-    const char *long_tests = getenv("EMOJIFY_LONG_TESTS");
-    int runs = long_tests && strcmp(long_tests, "1") == 0 ? 10 : 3;
+    int runs = is_long() ? 10 : 3;
     need("google-pprof");
     temp_dir_init(&dir);
     struct pprof_load *load = pprof_load_start(scene);
@@ -305,16 +310,18 @@ static void a_sibling_that_dies_is_missing_and_the_profile_is_valid(void **state
     wait_for_siblings(scene, victim);
 }
 
-/* Three profiles at once while requests come in. */
-static void profile_under_load(const struct scene *scene)
+enum { PROFILES_AT_ONCE = 3 };
+
+/* Three profiles at once while requests come in; how many requests. */
+static unsigned profile_under_load(const struct scene *scene)
 {
-    struct pprof_job *jobs[3];
+    struct pprof_job *jobs[PROFILES_AT_ONCE];
     unsigned requests, failed;
     struct pprof_pids before = pprof_pids(scene);
     struct pprof_load *load = pprof_load_start(scene);
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < PROFILES_AT_ONCE; i++)
         jobs[i] = pprof_start(scene, "/debug/pprof/profile?seconds=2");
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < PROFILES_AT_ONCE; i++) {
         struct http_reply reply;
         struct pprof_file file;
         pprof_wait(&jobs[i], &reply);
@@ -331,11 +338,18 @@ static void profile_under_load(const struct scene *scene)
     assert_int_equal(failed, 0);
     struct pprof_pids after = pprof_pids(scene);
     assert_memory_equal(&before, &after, sizeof(before));
+    return requests;
 }
 
 static void profiles_under_load_disturb_no_request_and_end_no_process(void **state)
 {
-    profile_under_load(*state);
+    unsigned profiles = 0;
+    unsigned requests = 0;
+    do {
+        requests += profile_under_load(*state);
+        profiles += PROFILES_AT_ONCE;
+    } while (is_long() && (profiles < 20 || requests < 20000));
+    print_message("%u profiles during %u requests\n", profiles, requests);
 }
 
 static void limit_files(const struct scene *scene, rlim_t bytes)
@@ -349,7 +363,7 @@ static void a_limit_on_file_sizes_ends_no_process_that_is_profiled(void **state)
 {
     const struct scene *scene = *state;
     limit_files(scene, FILE_LIMIT);
-    profile_under_load(scene);
+    (void)profile_under_load(scene);
     limit_files(scene, RLIM_INFINITY);
 }
 

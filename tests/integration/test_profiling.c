@@ -381,6 +381,16 @@ static void the_threads_of_all_siblings_are_a_text(void **state)
     }
     assert_contains(http_reply_text(&reply), "program_wait_for_stop");
     http_reply_release(&reply);
+
+    /* Each thread apart, by its name. */
+    pprof_get(*state, "/debug/pprof/goroutine?debug=2", &reply);
+    assert_int_equal(reply.status, 200);
+    char label[64];
+    (void)snprintf(label, sizeof(label), " pid=%ld thread=%ld ", (long)pids.all[0],
+                   (long)pids.all[0]);
+    assert_contains(http_reply_text(&reply), label);
+    assert_contains(http_reply_text(&reply), " chores\n");
+    http_reply_release(&reply);
 }
 
 static void the_command_line_has_no_secrets(void **state)

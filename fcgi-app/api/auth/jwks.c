@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "lib/base/clock.h"
+#include "lib/telemetry/lock.h"
 
 enum { FETCH_TIMEOUT_MS = 3000, IMPATIENT_MS = 100, UNKNOWN_IDS = 64 };
 
@@ -170,7 +171,7 @@ static enum app_err refresh(struct jwks *jwks, const struct jwks_call *call, str
     jwks->fetching = true;
     pthread_mutex_unlock(&jwks->lock);
     enum app_err err = fetch(jwks, call, &list, why);
-    pthread_mutex_lock(&jwks->lock);
+    lock_mutex(&jwks->lock);
     if (err) {
         jwks->retry_at_ns = jwks->options.now_ns() + retry_interval_ns;
     } else {
@@ -207,7 +208,7 @@ enum app_err jwks_get(struct jwks *jwks, const struct jwks_call *call, const cha
 {
     enum app_err err = APP_OK;
     struct jwt_key *found = NULL;
-    pthread_mutex_lock(&jwks->lock);
+    lock_mutex(&jwks->lock);
     while (!err) {
         found = has_set(jwks, jwks->options.now_ns()) ? find(jwks, id) : NULL;
         if (found)

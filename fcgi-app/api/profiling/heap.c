@@ -35,7 +35,8 @@ const struct profile_kind profile_kind_allocs = {
 
 struct heap {
     const struct route_table *routes;
-    int64_t period;            /* 0: sampling is off */
+    int64_t period;            /* of tcmalloc; 0: sampling is off */
+    int64_t allocated_period;  /* of our hook */
     uintptr_t allocator_start; /* where tcmalloc is mapped: its frames say nothing */
     uintptr_t allocator_end;
     bool hooked;
@@ -86,7 +87,7 @@ static void take_sample(struct heap *heap, size_t size, const void *return_addre
     uintptr_t pcs[UNWIND_MAX_DEPTH];
     size_t depth = unwind_here(return_address, pcs, UNWIND_MAX_DEPTH);
     size_t skip = skip_allocator(heap, pcs, depth);
-    double scale = scale_of((double)size, heap->period);
+    double scale = scale_of((double)size, heap->allocated_period);
     pthread_mutex_lock(&heap->lock);
     stacks_add(heap->allocated, pcs + skip, depth - skip, scale, scale * (double)size);
     pthread_mutex_unlock(&heap->lock);
@@ -99,14 +100,14 @@ static void count_down(struct countdown *thread, size_t size, const void *return
         return;
     if (thread->random == 0) { /* a thread's first allocation is not yet a sample */
         thread->random = (uint64_t)clock_now_ns() ^ (uint64_t)(uintptr_t)thread;
-        thread->bytes_left += next_gap(thread, heap->period);
+        thread->bytes_left += next_gap(thread, heap->allocated_period);
         if (thread->bytes_left >= 0)
             return;
     }
     thread->busy = true;
     take_sample(heap, size, return_address);
     thread->busy = false;
-    thread->bytes_left = next_gap(thread, heap->period);
+    thread->bytes_left = next_gap(thread, heap->allocated_period);
 }
 
 /* tcmalloc calls it after every allocation, holding no lock. */
@@ -140,6 +141,7 @@ enum app_err heap_new(const struct route_table *routes, struct heap **heap)
     }
     made->routes = routes;
     made->period = sampling_period();
+    made->allocated_period = made->period * HEAP_ALLOCATED_PERIODS;
     pthread_mutex_init(&made->lock, NULL);
     if (made->period > 0) {
         unwind_object((uintptr_t)malloc, &made->allocator_start, &made->allocator_end);

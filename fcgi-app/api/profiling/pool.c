@@ -297,13 +297,18 @@ enum app_err pool_new(const struct pool_options *options, struct pool **out, str
     return APP_OK;
 }
 
+void pool_stop(struct pool *pool)
+{
+    (void)eventfd_write(pool->stop_fd, 1);
+}
+
 void pool_free(struct pool **freed)
 {
     struct pool *pool = *freed;
     if (!pool)
         return;
     *freed = NULL;
-    (void)eventfd_write(pool->stop_fd, 1);
+    pool_stop(pool);
     pthread_join(pool->thread, NULL);
 
     pthread_mutex_lock(&pool->lock);

@@ -55,6 +55,13 @@ enum app_err pool_new(const struct pool_options *options, struct pool **pool, st
     __attribute__((warn_unused_result));
 
 /*
+ * Have pool_ask return early, in all threads and from now on, and running commands
+ * know that their asker is gone. For a thread that asks and must end before
+ * pool_free. Any thread.
+ */
+void pool_stop(struct pool *pool);
+
+/*
  * Take the registration away, tell running commands that their asker is gone,
  * wait for them and for the thread. NULLs the caller's pointer. NULL allowed.
  */

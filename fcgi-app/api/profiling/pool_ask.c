@@ -124,9 +124,9 @@ static int send_question(int dir_fd, pid_t pid, const char *command)
     return -1;
 }
 
-static void wait_for_answers(struct questions *questions, int64_t deadline_ns)
+static void wait_for_answers(struct questions *questions, int stop_fd, int64_t deadline_ns)
 {
-    struct pollfd fds[POOL_MAX_SIBLINGS];
+    struct pollfd fds[POOL_MAX_SIBLINGS + 1];
     size_t index_of[POOL_MAX_SIBLINGS];
     for (;;) {
         nfds_t open_count = 0;
@@ -139,7 +139,10 @@ static void wait_for_answers(struct questions *questions, int64_t deadline_ns)
         int64_t left_ms = deadline_left_ms(deadline_ns);
         if (open_count == 0 || left_ms == 0)
             break;
-        (void)poll(fds, open_count, left_ms > INT32_MAX ? INT32_MAX : (int)left_ms);
+        fds[open_count] = (struct pollfd){stop_fd, POLLIN, 0};
+        (void)poll(fds, open_count + 1, left_ms > INT32_MAX ? INT32_MAX : (int)left_ms);
+        if (fds[open_count].revents)
+            break;
         for (nfds_t i = 0; i < open_count; i++)
             if (fds[i].revents)
                 receive(questions, &questions->all[index_of[i]]);
@@ -150,10 +153,10 @@ static void wait_for_answers(struct questions *questions, int64_t deadline_ns)
 }
 
 /* Alone, without RUN_DIR: there is only this process to ask. */
-static bool never_gone(void *context)
+static bool is_stopping(void *context)
 {
-    (void)context;
-    return false;
+    const struct pool *pool = context;
+    return poll(&(struct pollfd){pool->stop_fd, POLLIN, 0}, 1, 0) > 0;
 }
 
 static void ask_self(struct pool *pool, const char *command, const struct questions *questions)
@@ -163,7 +166,7 @@ static void ask_self(struct pool *pool, const char *command, const struct questi
     buf_init(&bytes, POOL_MAX_ANSWER);
     struct pool_answer answer = {.pid = getpid(), .text = why.text};
     answer.err =
-        pool->options.serve(pool->options.context, command, never_gone, NULL, &bytes, &why);
+        pool->options.serve(pool->options.context, command, is_stopping, pool, &bytes, &why);
     answer.data = bytes.data;
     answer.len = bytes.len;
     questions->answer(questions->context, &answer);
@@ -205,7 +208,7 @@ enum app_err pool_ask(struct pool *pool, const char *command, int64_t deadline_n
             answer(context, &missing);
         }
     }
-    wait_for_answers(&questions, deadline_ns);
+    wait_for_answers(&questions, pool->stop_fd, deadline_ns);
     free(questions.all);
     close(dir_fd);
     return APP_OK;

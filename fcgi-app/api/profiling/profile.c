@@ -289,7 +289,7 @@ static bool stack_equal(const void *context, size_t index)
     const struct profile_stack *stack = key->stack;
     const struct profile_sample_data *sample = &key->profile->samples[index];
     return sample->depth == stack->depth && sample->labels.pid == stack->pid &&
-           sample->route == stack->route &&
+           sample->route == stack->route && sample->thread == stack->thread &&
            (stack->depth == 0 || memcmp(key->profile->frames + sample->first_frame, stack->frames,
                                         stack->depth * sizeof(*stack->frames)) == 0);
 }
@@ -298,6 +298,7 @@ static uint64_t stack_hash(const struct profile_stack *stack)
 {
     uint64_t hash = profile_hash_number(PROFILE_HASH_START, (uint64_t)stack->pid);
     hash = profile_hash_number(hash, stack->route);
+    hash = profile_hash_number(hash, stack->thread);
     return profile_hash_bytes(hash, stack->frames, stack->depth * sizeof(*stack->frames));
 }
 
@@ -335,7 +336,9 @@ static enum app_err new_sample(struct profile *profile, const struct profile_sta
         .first_frame = (uint32_t)profile->frame_count,
         .depth = (uint32_t)stack->depth,
         .route = stack->route,
-        .labels = {stack->pid, stack->route ? profile->texts[stack->route] : NULL},
+        .thread = stack->thread,
+        .labels = {stack->pid, stack->route ? profile->texts[stack->route] : NULL,
+                   stack->thread ? profile->texts[stack->thread] : NULL},
     };
     profile->frame_count += stack->depth;
     return APP_OK;
@@ -372,6 +375,8 @@ enum app_err profile_add(struct profile *profile, const struct profile_frame *fr
                                   .depth = depth < PROFILE_MAX_DEPTH ? depth : PROFILE_MAX_DEPTH,
                                   .pid = labels ? labels->pid : 0};
     enum app_err err = text_or_empty(profile, labels ? labels->route : NULL, &stack.route);
+    if (!err)
+        err = text_or_empty(profile, labels ? labels->thread : NULL, &stack.thread);
     for (size_t i = 0; i < stack.depth && !err; i++) {
         bool known = frames[i].mapping != SIZE_MAX;
         assert(!known || frames[i].mapping < profile->mapping_count);

@@ -110,8 +110,9 @@ struct profile_frame {
 };
 
 struct profile_labels {
-    int64_t pid;       /* 0: none */
-    const char *route; /* NULL: none */
+    int64_t pid;        /* 0: none */
+    const char *route;  /* NULL: none */
+    const char *thread; /* its id and name, where each thread is a sample; NULL: none */
 };
 
 /*

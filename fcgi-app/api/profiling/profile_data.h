@@ -38,7 +38,8 @@ struct profile_location_data {
 struct profile_sample_data {
     uint32_t first_frame; /* in frames */
     uint32_t depth;
-    uint32_t route; /* text; 0: none */
+    uint32_t route;  /* text; 0: none */
+    uint32_t thread; /* the same */
     struct profile_labels labels;
     int64_t values[PROFILE_MAX_VALUES];
 };
@@ -105,6 +106,7 @@ struct profile_stack {
     size_t depth; /* at most PROFILE_MAX_DEPTH */
     int64_t pid;
     uint32_t route;
+    uint32_t thread;
 };
 
 /* Add a sample whose parts are in the profile already. APP_NO_MEMORY. */

@@ -210,7 +210,10 @@ static enum app_err add_sample(struct profile *profile, const struct profile *ot
     struct profile_stack stack = {
         .frames = frames, .depth = sample->depth, .pid = sample->labels.pid};
     const char *route = sample->labels.route ? sample->labels.route : "";
+    const char *thread = sample->labels.thread ? sample->labels.thread : "";
     enum app_err err = profile_text(profile, route, strlen(route), &stack.route);
+    if (!err)
+        err = profile_text(profile, thread, strlen(thread), &stack.thread);
     if (err)
         return err;
     int64_t values[PROFILE_MAX_VALUES];

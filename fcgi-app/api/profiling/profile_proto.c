@@ -17,7 +17,7 @@
 
 enum {
     /* Types and units of four values and the period, default type, two label keys, one comment. */
-    MAX_EXTRA_TEXTS = 2 * (PROFILE_MAX_VALUES + 1) + 4,
+    MAX_EXTRA_TEXTS = 2 * (PROFILE_MAX_VALUES + 1) + 5,
     MAX_MESSAGE = 1024 * 1024,
     DROPPED_COMMENT_SIZE = 64,
     GZIP_LEVEL = 6,
@@ -102,6 +102,12 @@ static void put_labels(struct writer *writer, struct proto_writer *message,
         struct proto_writer label = start(writer, &writer->inner);
         proto_put_number(&label, LABEL_KEY, extra_text(writer, "route"));
         proto_put_number(&label, LABEL_STR, sample->route);
+        nest(message, SAMPLE_LABEL, &label);
+    }
+    if (sample->thread != 0) {
+        struct proto_writer label = start(writer, &writer->inner);
+        proto_put_number(&label, LABEL_KEY, extra_text(writer, "thread"));
+        proto_put_number(&label, LABEL_STR, sample->thread);
         nest(message, SAMPLE_LABEL, &label);
     }
 }

@@ -330,6 +330,8 @@ static enum app_err read_label(struct reader *reader, struct proto_reader bytes,
         stack->pid = (int64_t)number;
     else if (text_is(reader, key, "route"))
         return take_text(reader, text, &stack->route);
+    else if (text_is(reader, key, "thread"))
+        return take_text(reader, text, &stack->thread);
     return APP_OK;
 }
 

@@ -70,6 +70,10 @@ static enum app_err append_sample(const struct profile *profile, const struct ra
     enum app_err err = buf_printf(out, "%" PRId64, ranked->value);
     if (!err && view.labels && view.labels->pid)
         err = buf_printf(out, " pid=%" PRId64, view.labels->pid);
+    if (!err && view.labels && view.labels->thread)
+        err = buf_append_str(out, " thread=");
+    if (!err && view.labels && view.labels->thread)
+        err = append_name(out, view.labels->thread);
     if (!err && view.labels && view.labels->route)
         err = buf_printf(out, " route=%s", view.labels->route);
     if (!err)

@@ -57,6 +57,7 @@ static const struct {
     [PROFILING_MUTEX] = {"mutex", &profile_kind_contention},
     [PROFILING_GOROUTINE] = {"goroutine", &profile_kind_goroutine},
     [PROFILING_THREADCREATE] = {"threadcreate", &profile_kind_threads},
+    [PROFILING_THREADS] = {"threads", &profile_kind_goroutine},
 };
 
 enum profiling_source profiling_source_of(const char *name)
@@ -69,13 +70,16 @@ enum profiling_source profiling_source_of(const char *name)
 
 /* --- Answering for this process ---------------------------------------------------- */
 
-static enum app_err dump_threads(struct profiling *profiling, const struct profile_kind *kind,
+static enum app_err dump_threads(struct profiling *profiling, enum profiling_source source,
                                  struct profile **profile, struct err_buf *why)
 {
     struct threads_dump *dump = NULL;
     enum app_err err = threads_dump(profiling->threads, &dump, why);
-    if (!err)
-        err = threads_dump_profile(dump, kind, 0, threads_dump_count(dump), profile);
+    if (!err && source == PROFILING_THREADS)
+        err = threads_dump_each(dump, profile);
+    else if (!err)
+        err =
+            threads_dump_profile(dump, sources[source].kind, 0, threads_dump_count(dump), profile);
     threads_dump_free(&dump);
     return err;
 }
@@ -102,7 +106,8 @@ static enum app_err take(struct profiling *profiling, const struct profiling_que
         return contention_profile(profiling->contention, CONTENTION_MUTEX, profile);
     case PROFILING_GOROUTINE:
     case PROFILING_THREADCREATE:
-        return dump_threads(profiling, kind, profile, why);
+    case PROFILING_THREADS:
+        return dump_threads(profiling, query->source, profile, why);
     case PROFILING__MAX:
         break;
     }
@@ -276,26 +281,34 @@ struct toggling {
     size_t done;
     enum app_err err;
     struct err_buf *why;
+    const struct log *log;
 };
 
 static void note_toggled(void *context, const struct pool_answer *answer)
 {
     struct toggling *toggling = context;
-    if (answer->err == APP_OK)
+    if (answer->err == APP_OK) {
         toggling->done++;
-    else
-        toggling->err =
-            err_set(toggling->why, answer->err, "process %ld: %s", (long)answer->pid, answer->text);
+        return;
+    }
+    log_warn(toggling->log, "A sibling's sampling was not switched",
+             LOG_FIELDS(LOG_INT("pid", answer->pid), LOG_STR("error", app_err_slug(answer->err)),
+                        LOG_STR("reason", answer->text)));
+    toggling->err =
+        err_set(toggling->why, answer->err, "process %ld: %s", (long)answer->pid, answer->text);
 }
 
-enum app_err profiling_toggle(struct profiling *profiling, bool on, int for_s, struct err_buf *why)
+enum app_err profiling_toggle(struct profiling *profiling, bool on, int for_s,
+                              struct profiling_coverage *coverage, struct err_buf *why)
 {
-    struct toggling toggling = {.why = why};
+    struct toggling toggling = {.why = why, .log = profiling->log};
+    size_t asked = 0;
     char command[POOL_MAX_COMMAND] = "toggle off";
     if (on)
         (void)snprintf(command, sizeof(command), "toggle on %d", for_s);
     enum app_err err = pool_ask(profiling->pool, command, deadline_in_ms(ANSWER_MS), note_toggled,
-                                &toggling, NULL, why);
+                                &toggling, &asked, why);
+    *coverage = (struct profiling_coverage){toggling.done, asked};
     if (!err && toggling.done == 0)
         err = toggling.err;
     return err;
@@ -353,6 +366,11 @@ enum app_err profiling_symbols(struct profiling *profiling, const char *question
 }
 
 /* --- Life ------------------------------------------------------------------------------------ */
+
+void profiling_stop(struct profiling *profiling)
+{
+    pool_stop(profiling->pool);
+}
 
 void profiling_free(struct profiling **freed)
 {

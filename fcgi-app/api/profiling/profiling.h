@@ -36,6 +36,9 @@ enum app_err profiling_new(const struct profiling_options *options, struct profi
 /* NULLs the caller's pointer. NULL allowed. */
 void profiling_free(struct profiling **profiling);
 
+/* Have gathering end now, with what has come; nothing is gathered afterwards. */
+void profiling_stop(struct profiling *profiling);
+
 enum profiling_source {
     PROFILING_CPU,     /* `seconds` from now */
     PROFILING_PAST,    /* `seconds` that began `ago` seconds ago */
@@ -46,6 +49,7 @@ enum profiling_source {
     PROFILING_MUTEX,
     PROFILING_GOROUTINE,
     PROFILING_THREADCREATE,
+    PROFILING_THREADS, /* as goroutine, but each thread apart and by its name */
     PROFILING__MAX
 };
 
@@ -74,8 +78,18 @@ enum app_err profiling_gather(struct profiling *profiling, const struct profilin
                               struct profiling_result *result, struct err_buf *why)
     __attribute__((warn_unused_result));
 
-/* Switch sampling on (for `for_s` seconds) or off in all siblings. */
-enum app_err profiling_toggle(struct profiling *profiling, bool on, int for_s, struct err_buf *why)
+/* How many siblings did as they were asked. */
+struct profiling_coverage {
+    size_t answered;
+    size_t asked;
+};
+
+/*
+ * Switch sampling on (for `for_s` seconds) or off in all siblings. An error only
+ * when none obeyed: its own. Those that did not are in the log.
+ */
+enum app_err profiling_toggle(struct profiling *profiling, bool on, int for_s,
+                              struct profiling_coverage *coverage, struct err_buf *why)
     __attribute__((warn_unused_result));
 
 /* An array of one object a sibling: what it samples now. NULL: no memory. */

@@ -139,10 +139,10 @@ static enum app_err find_place(struct stack_profile *builder, uintptr_t pc,
 }
 
 static enum app_err add_sample(struct stack_profile *builder, const uintptr_t *pcs, size_t depth,
-                               const int64_t *values)
+                               const char *thread, const int64_t *values)
 {
     struct profile_frame frames[UNWIND_MAX_DEPTH];
-    struct profile_labels labels = {.pid = builder->pid, .route = NULL};
+    struct profile_labels labels = {.pid = builder->pid, .thread = thread};
     const struct place *place;
 
     if (depth > UNWIND_MAX_DEPTH)
@@ -167,7 +167,7 @@ enum app_err stack_profile_add(struct stack_profile *builder, const struct stack
         int64_t numbers[PROFILE_MAX_VALUES] = {0};
         numbers[values->count_index] = (int64_t)llround(stack->count * values->count_scale);
         numbers[values->value_index] = (int64_t)llround(stack->value * values->value_scale);
-        err = add_sample(builder, stack->pcs, stack->depth, numbers);
+        err = add_sample(builder, stack->pcs, stack->depth, NULL, numbers);
     }
     if (!err && stacks_dropped(stacks) > 0) {
         char text[96];
@@ -179,10 +179,10 @@ enum app_err stack_profile_add(struct stack_profile *builder, const struct stack
 }
 
 enum app_err stack_profile_add_one(struct stack_profile *builder, const uintptr_t *pcs,
-                                   size_t depth, int64_t value)
+                                   size_t depth, int64_t value, const char *thread)
 {
     int64_t numbers[PROFILE_MAX_VALUES] = {value};
-    return add_sample(builder, pcs, depth, numbers);
+    return add_sample(builder, pcs, depth, thread, numbers);
 }
 
 struct profile *stack_profile_get(struct stack_profile *builder)

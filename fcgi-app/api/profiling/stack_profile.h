@@ -57,9 +57,10 @@ enum app_err stack_profile_add(struct stack_profile *builder, const struct stack
                                const struct stack_values *values)
     __attribute__((warn_unused_result));
 
-/* One sample: `value` as the kind's only one. */
+/* One sample: `value` as the kind's only one. `thread` is its label of that name; NULL: none. */
 enum app_err stack_profile_add_one(struct stack_profile *builder, const uintptr_t *pcs,
-                                   size_t depth, int64_t value) __attribute__((warn_unused_result));
+                                   size_t depth, int64_t value, const char *thread)
+    __attribute__((warn_unused_result));
 
 /* Comments and times are set on the profile itself. The builder keeps it. */
 struct profile *stack_profile_get(struct stack_profile *builder);

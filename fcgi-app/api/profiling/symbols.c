@@ -12,6 +12,7 @@
 
 #include "api/profiling/profile_data.h"
 #include "api/profiling/symbol_file.h"
+#include "lib/telemetry/lock.h"
 
 /* What is kept: about 3 MB. Beyond it starts anew. */
 enum { MAX_KEPT_LOCATIONS = 20000, MAX_KEPT_TEXT = 1024 * 1024 };
@@ -63,7 +64,7 @@ static void close_file(struct symbols *symbols)
 
 void symbols_begin(struct symbols *symbols)
 {
-    (void)pthread_mutex_lock(&symbols->lock);
+    lock_mutex(&symbols->lock);
     symbols->running = true;
 }
 

@@ -308,13 +308,20 @@ static enum app_err add_silent(struct profile *profile, const struct threads_dum
     return err;
 }
 
-enum app_err threads_dump_profile(const struct threads_dump *dump, const struct profile_kind *kind,
-                                  size_t first, size_t count, struct profile **profile)
+static enum app_err add_thread(struct stack_profile *builder, const struct entry *entry, bool named)
+{
+    char label[THREADS_NAME_SIZE + 16];
+    (void)snprintf(label, sizeof(label), "%d %s", (int)entry->tid, entry->name);
+    return stack_profile_add_one(builder, entry->pcs, entry->depth, 1, named ? label : NULL);
+}
+
+static enum app_err make_profile(const struct threads_dump *dump, const struct profile_kind *kind,
+                                 size_t first, size_t count, bool named, struct profile **profile)
 {
     struct stack_profile *builder = NULL;
     enum app_err err = stack_profile_new(kind, dump->threads->routes, &builder);
     for (size_t i = first; !err && i < first + count; i++)
-        err = stack_profile_add_one(builder, dump->entries[i].pcs, dump->entries[i].depth, 1);
+        err = add_thread(builder, &dump->entries[i], named);
     if (!err)
         err = add_silent(stack_profile_get(builder), dump, first, count);
     if (!err) {
@@ -325,4 +332,15 @@ enum app_err threads_dump_profile(const struct threads_dump *dump, const struct 
     }
     stack_profile_free(&builder);
     return err;
+}
+
+enum app_err threads_dump_profile(const struct threads_dump *dump, const struct profile_kind *kind,
+                                  size_t first, size_t count, struct profile **profile)
+{
+    return make_profile(dump, kind, first, count, false, profile);
+}
+
+enum app_err threads_dump_each(const struct threads_dump *dump, struct profile **profile)
+{
+    return make_profile(dump, &profile_kind_goroutine, 0, dump->count, true, profile);
 }

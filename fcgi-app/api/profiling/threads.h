@@ -68,4 +68,11 @@ enum app_err threads_dump_profile(const struct threads_dump *dump, const struct 
                                   size_t first, size_t count, struct profile **profile)
     __attribute__((warn_unused_result));
 
+/*
+ * All entries as a profile of goroutines in which each thread is a sample, equal stacks
+ * or not, with its id and name as the label `thread`. APP_NO_MEMORY.
+ */
+enum app_err threads_dump_each(const struct threads_dump *dump, struct profile **profile)
+    __attribute__((warn_unused_result));
+
 #endif

@@ -183,6 +183,8 @@ static enum app_err answer_named(struct exchange *exchange)
     struct profiling_result result;
     char filename[48];
     char seconds_text[32];
+    if (query.source == PROFILING_GOROUTINE && pprof_number(exchange, "debug", 0) == 2)
+        query.source = PROFILING_THREADS;
     double seconds = 0;
     bool delta =
         query_value(exchange->request->query, "seconds", seconds_text, sizeof(seconds_text)) &&
@@ -261,7 +263,7 @@ static enum app_err answer_symbol(struct exchange *exchange)
 }
 
 /* cpu=on|off and for=seconds, from the query or a form body. */
-static enum app_err switch_sampling(struct exchange *exchange)
+static enum app_err switch_sampling(struct exchange *exchange, struct profiling_coverage *coverage)
 {
     const char *form;
     size_t len;
@@ -286,18 +288,24 @@ static enum app_err switch_sampling(struct exchange *exchange)
     log_info(&exchange->request->log, "Sampling switched",
              LOG_FIELDS(LOG_STR("cpu", on ? "on" : "off"), LOG_INT("for_s", for_s),
                         LOG_STR("remote", request_param(exchange->request, "REMOTE_ADDR"))));
-    return profiling_toggle(exchange->app->profiling, on, (int)for_s, &exchange->why);
+    return profiling_toggle(exchange->app->profiling, on, (int)for_s, coverage, &exchange->why);
 }
 
 static enum app_err answer_sampling(struct exchange *exchange)
 {
-    enum app_err err = APP_OK;
-    if (exchange->request->method == HTTP_POST)
-        err = switch_sampling(exchange);
+    struct profiling_coverage coverage;
+    char switched[48] = "";
+    bool is_switch = exchange->request->method == HTTP_POST;
+    enum app_err err = is_switch ? switch_sampling(exchange, &coverage) : APP_OK;
     if (err)
         return err;
+    if (is_switch)
+        (void)snprintf(switched, sizeof(switched), "%zu/%zu", coverage.answered, coverage.asked);
     json_t *states = profiling_states(exchange->app->profiling);
-    return answer_json(exchange, 200, states ? json_pack("{s:o}", "processes", states) : NULL);
+    json_t *answer = states ? json_pack("{s:o, s:s*}", "processes", states, "switched",
+                                        is_switch ? switched : NULL)
+                            : NULL;
+    return answer_json(exchange, 200, answer);
 }
 
 /* --- Routes -------------------------------------------------------------------------------- */
@@ -315,7 +323,7 @@ static const struct pprof_name names[] = {
     {"threadcreate", answer_named, false},   {"cpu", answer_named, false},
     {"cmdline", answer_cmdline, false},      {"symbol", answer_symbol, true},
     {"trace", answer_trace, false},          {"sampling", answer_sampling, true},
-    {"flamegraph", pprof_flamegraph, false},
+    {"flamegraph", pprof_flamegraph, false}, {"saved", pprof_saved, true},
 };
 
 static const struct pprof_name *find_name(const char *name)
@@ -327,7 +335,7 @@ static const struct pprof_name *find_name(const char *name)
 }
 
 /* pprof shows an error's text only with this header. */
-static enum app_err begin(struct exchange *exchange)
+enum app_err pprof_begin(struct exchange *exchange)
 {
     enum app_err err = response_header(exchange->response, "Cache-Control", "no-store");
     if (!err)
@@ -337,13 +345,13 @@ static enum app_err begin(struct exchange *exchange)
 
 enum app_err route_pprof_index(struct exchange *exchange)
 {
-    enum app_err err = begin(exchange);
+    enum app_err err = pprof_begin(exchange);
     return err ? err : pprof_index(exchange);
 }
 
 enum app_err route_pprof(struct exchange *exchange)
 {
-    enum app_err err = begin(exchange);
+    enum app_err err = pprof_begin(exchange);
     if (err)
         return err;
     const struct pprof_name *found = find_name(exchange->parameter);

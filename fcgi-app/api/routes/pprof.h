@@ -20,6 +20,16 @@ double pprof_number(const struct exchange *exchange, const char *name, double ot
 enum app_err pprof_gather(struct exchange *exchange, const struct profiling_query *query,
                           struct profiling_result *result);
 
+/* Headers of every answer below /debug/pprof/. */
+enum app_err pprof_begin(struct exchange *exchange);
+
+/* A profile that was saved (pprof_saved.c). APP_NOT_FOUND, with the client's text. */
+enum app_err pprof_load_saved(struct exchange *exchange, const char *name,
+                              struct profile **profile);
+
+/* GET and POST /debug/pprof/saved (pprof_saved.c). */
+enum app_err pprof_saved(struct exchange *exchange);
+
 /* The page of GET /debug/pprof/ (pprof_index.c), and of flamegraph (pprof_page.c). */
 enum app_err pprof_index(struct exchange *exchange);
 enum app_err pprof_flamegraph(struct exchange *exchange);

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "api/profiling/saved.h"
 #include "api/routes/pprof.h"
 
 enum { INDEX_MAX = 64 * 1024 };
@@ -24,7 +25,9 @@ static const struct {
     {"flamegraph?profile=heap", "heap", "live memory (needs PROFILE_HEAP)"},
     {"flamegraph?profile=allocs", "allocs", "all memory ever allocated (needs PROFILE_HEAP)"},
     {"goroutine?debug=1", "goroutine", "stacks of all threads of all processes"},
+    {"goroutine?debug=2", "goroutine, each", "the same, each thread apart and by its name"},
     {"threadcreate?debug=1", "threadcreate", "the same, by thread"},
+    {"saved", "saved", "profiles that were kept; POST keeps one of now"},
     {"cmdline", "cmdline", "the command line, without secrets"},
     {"sampling", "sampling", "what each process samples now; POST cpu=on switches it on"},
 };
@@ -73,6 +76,20 @@ static enum app_err append_states(struct exchange *exchange, struct buf *page)
     return err ? err : buf_append_str(page, "</table>\n");
 }
 
+/* Names are valid, so they need no escaping. */
+static enum app_err append_saved(struct exchange *exchange, struct buf *page)
+{
+    struct saved_profile saved[SAVED_KEPT];
+    size_t count = saved_list(exchange->app->config.run_dir, saved);
+    enum app_err err = count > 0 ? buf_append_str(page, "<h2>Saved</h2>\n<ul>\n") : APP_OK;
+    for (size_t i = 0; i < count && !err; i++)
+        err = buf_printf(page,
+                         "<li><a href=\"saved/%s\">%s</a> (<a href=\"flamegraph?saved=%s\">flame "
+                         "graph</a>, <a href=\"saved/%s?debug=1\">table</a>)</li>\n",
+                         saved[i].name, saved[i].name, saved[i].name, saved[i].name);
+    return err || count == 0 ? err : buf_append_str(page, "</ul>\n");
+}
+
 enum app_err pprof_index(struct exchange *exchange)
 {
     struct buf page;
@@ -83,6 +100,8 @@ enum app_err pprof_index(struct exchange *exchange)
                          entries[i].link, entries[i].name, entries[i].description);
     if (!err)
         err = append_states(exchange, &page);
+    if (!err)
+        err = append_saved(exchange, &page);
     if (!err)
         err = buf_append_str(&page, usage);
     if (!err)

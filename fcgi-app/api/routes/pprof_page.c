@@ -2,12 +2,13 @@
 /*
  * /debug/pprof/flamegraph: any profile as a page. profile= names it (the CPU's
  * when absent), seconds= and ago= as for the profile itself, and base= compares
- * with the window that began so many seconds ago.
+ * with the window that began so many seconds ago. saved= shows one that was saved.
  */
 #include <stdio.h>
 #include <string.h>
 
 #include "api/profiling/flamegraph.h"
+#include "api/profiling/saved.h"
 #include "api/routes/pprof.h"
 #include "lib/http/query.h"
 
@@ -47,8 +48,30 @@ static enum app_err send_page(struct exchange *exchange, const struct flamegraph
     return err;
 }
 
+static enum app_err send_saved(struct exchange *exchange, const char *name)
+{
+    struct profile *profile;
+    char title[SAVED_NAME_MAX + 32];
+    enum app_err err = pprof_load_saved(exchange, name, &profile);
+    if (err)
+        return err;
+    (void)snprintf(title, sizeof(title), "CPU profile of emojify-api, %s", name);
+    struct flamegraph_options options = {
+        .profile = profile,
+        .value_index = profile_value_default(&profile_kind_cpu),
+        .title = title,
+        .processes = "saved",
+    };
+    err = send_page(exchange, &options);
+    profile_free(&profile);
+    return err;
+}
+
 enum app_err pprof_flamegraph(struct exchange *exchange)
 {
+    char saved[SAVED_NAME_MAX];
+    if (query_value(exchange->request->query, "saved", saved, sizeof(saved)))
+        return send_saved(exchange, saved);
     struct profiling_query query;
     struct profiling_result result = {.profile = NULL}, base = {.profile = NULL};
     char processes[64], base_title[64], title[96];

@@ -91,14 +91,13 @@ static enum app_err digest_layout(const struct metrics *metrics, char layout[MD5
 static enum app_err open_memory(struct metrics *metrics)
 {
     const struct metrics_options *options = &metrics->options;
-    char layout[MD5_HEX_LEN + 1];
     struct err_buf why = {.detail = ""};
-    enum app_err err = digest_layout(metrics, layout);
+    enum app_err err = digest_layout(metrics, metrics->layout);
     if (err)
         return err;
     if (options->directory[0] == '\0')
         return metrics_memory_private(&metrics->memory);
-    err = metrics_memory_share(&metrics->memory, options->directory, layout, &why);
+    err = metrics_memory_share(&metrics->memory, options->directory, metrics->layout, &why);
     if (!err)
         return APP_OK;
     log_warn(options->log, "Metrics are of this process only",

@@ -18,7 +18,8 @@ struct metrics {
     struct metrics_options options;
     struct metric_place *places;
     struct metrics_memory memory;
-    _Atomic int64_t ticked_ns; /* see metrics_tick */
+    char layout[MD5_HEX_LEN + 1]; /* digest of where each number lies */
+    _Atomic int64_t ticked_ns;    /* see metrics_tick */
 };
 
 /* Note the CPU time of this process up to now. */

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "lib/base/clock.h"
+#include "lib/telemetry/lock.h"
 
 enum { HOST_MAX = 254, PORT_LEN = 6, LINE_MAX_LEN = 512 };
 
@@ -110,7 +111,7 @@ static void put_line(struct statsd *statsd, const char *line, int len)
 {
     if (len <= 0 || len >= LINE_MAX_LEN)
         return;
-    pthread_mutex_lock(&statsd->lock);
+    lock_mutex(&statsd->lock);
     add_line(statsd, line, (size_t)len);
     pthread_mutex_unlock(&statsd->lock);
 }
@@ -146,7 +147,7 @@ static void find_server(struct statsd *statsd, bool warn)
     if (fd < 0 && warn)
         log_warn(&statsd->log, "The statsd server cannot be found",
                  LOG_FIELDS(LOG_STR("host", statsd->host), LOG_STR("reason", reason)));
-    pthread_mutex_lock(&statsd->lock);
+    lock_mutex(&statsd->lock);
     statsd->fd = fd;
     pthread_mutex_unlock(&statsd->lock);
 }

@@ -46,7 +46,7 @@ static struct profile *new_profile(const char *build_id)
 static void add(struct profile *profile, const struct profile_frame *frames, size_t depth,
                 const char *route, int64_t count)
 {
-    const struct profile_labels labels = {101, route};
+    const struct profile_labels labels = {.pid = 101, .route = route};
     const int64_t values[] = {count, count * 10000000};
     assert_int_equal(profile_add(profile, frames, depth, &labels, values), APP_OK);
 }

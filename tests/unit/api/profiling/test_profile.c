@@ -27,7 +27,7 @@ static void add(struct profile *profile, uint64_t leaf, uint64_t caller, int64_t
                 const char *route, int64_t count)
 {
     const struct profile_frame frames[] = {{1, leaf}, {0, caller}};
-    const struct profile_labels labels = {pid, route};
+    const struct profile_labels labels = {.pid = pid, .route = route};
     const int64_t values[] = {count, count * 10000000};
     assert_int_equal(profile_add(profile, frames, 2, &labels, values), APP_OK);
 }
@@ -145,7 +145,7 @@ static void one_sample_more_than_fits_is_counted_as_dropped(void **state)
     struct profile_frame frame = {SIZE_MAX, 0x1};
     const int64_t value = 1;
     for (int64_t pid = 1; pid <= PROFILE_MAX_SAMPLES; pid++) {
-        const struct profile_labels labels = {pid, NULL};
+        const struct profile_labels labels = {.pid = pid};
         if (profile_add(profile, &frame, 1, &labels, &value) != APP_OK)
             fail();
     }
@@ -154,7 +154,7 @@ static void one_sample_more_than_fits_is_counted_as_dropped(void **state)
     assert_int_equal(profile_dropped(profile), 1);
     assert_int_equal(profile_sample_count(profile), PROFILE_MAX_SAMPLES);
     /* An equal one still fits. */
-    const struct profile_labels first = {1, NULL};
+    const struct profile_labels first = {.pid = 1};
     assert_int_equal(profile_add(profile, &frame, 1, &first, &value), APP_OK);
     assert_int_equal(profile_dropped(profile), 1);
     profile_free(&profile);

@@ -37,7 +37,7 @@ static size_t resolve(void *context, const struct profile_mapping *mapping, uint
 static void add(struct profile *profile, const struct profile_frame *frames, size_t depth,
                 int64_t pid, const char *route, int64_t count)
 {
-    const struct profile_labels labels = {pid, route};
+    const struct profile_labels labels = {.pid = pid, .route = route};
     const int64_t values[] = {count, count * 10000000};
     assert_int_equal(profile_add(profile, frames, depth, &labels, values), APP_OK);
 }

@@ -7,15 +7,19 @@
 
 #include <inttypes.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "api/profiling/legacy.h"
+#include "api/profiling/pool.h"
 #include "api/profiling/sampler.h"
 #include "lib/base/clock.h"
 #include "support/cmocka.h"
@@ -25,7 +29,7 @@
 enum { GATHERS_AT_ONCE = 4, TEXT_MAX = 64 * 1024 };
 
 static struct log_sink sink = {.fd = 2, .level = LOG_OFF};
-static const struct log quiet = {&sink, "test", NULL};
+static const struct log quiet = {.sink = &sink, .module = "test"};
 
 /* --- Work to be found --------------------------------------------------------------- */
 
@@ -227,7 +231,8 @@ static void each_name_is_a_source_and_no_other(void **state)
 {
     (void)state;
     static const char *const names[PROFILING__MAX] = {
-        "profile", "past", "cpu", "heap", "allocs", "block", "mutex", "goroutine", "threadcreate"};
+        "profile", "past",  "cpu",       "heap",         "allocs",
+        "block",   "mutex", "goroutine", "threadcreate", "threads"};
     for (int source = 0; source < PROFILING__MAX; source++)
         assert_int_equal(profiling_source_of(names[source]), source);
     static const char *const others[] = {"", "CPU", "prof", "profiles", "state", "growth"};
@@ -253,22 +258,70 @@ static void the_toggle_is_in_the_state_and_its_samples_in_a_profile(void **state
 {
     const struct play *play = *state;
     struct err_buf why = {.text = ""};
+    struct profiling_coverage coverage = {77, 77};
     assert_int_equal(state_of(play, "pid"), getpid());
     assert_false(state_of(play, "toggle"));
     assert_int_equal(state_of(play, "windows"), 0);
 
-    assert_int_equal(profiling_toggle(play->profiling, true, 60, &why), APP_OK);
+    assert_int_equal(profiling_toggle(play->profiling, true, 60, &coverage, &why), APP_OK);
     assert_true(state_of(play, "toggle"));
     assert_int_equal(state_of(play, "hz"), 100);
     assert_in_range(state_of(play, "toggle_left_s"), 50, 60);
     usleep(700 * 1000);
-    assert_int_equal(profiling_toggle(play->profiling, false, 0, &why), APP_OK);
+    assert_int_equal(profiling_toggle(play->profiling, false, 0, &coverage, &why), APP_OK);
     assert_false(state_of(play, "toggle"));
     assert_int_equal(state_of(play, "toggle_left_s"), 0);
 
     struct profiling_result result = gather(play, PROFILING_TOGGLED, 0);
     assert_true(profile_sum_in(result.profile, "burn", "picture", 0) > 0);
     profile_free(&result.profile);
+}
+
+static enum app_err refuse(void *context, const char *command, bool (*gone)(void *gone_context),
+                           void *gone_context, struct buf *answer, struct err_buf *why)
+{
+    (void)context, (void)command, (void)gone, (void)gone_context, (void)answer;
+    return err_set(why, APP_NOT_IMPLEMENTED, "not here");
+}
+
+/* A sibling that is of another build; returns when it is registered. */
+static pid_t start_refusing_sibling(const struct play *play)
+{
+    int ready[2];
+    char byte;
+    assert_int_equal(pipe(ready), 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        const struct pool_options options = {
+            .run_dir = play->run_dir, .log = &quiet, .serve = refuse};
+        struct err_buf why;
+        struct pool *pool;
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* also when the test fails */
+        if (pool_new(&options, &pool, &why) == APP_OK && write(ready[1], "x", 1) == 1)
+            for (;;)
+                pause();
+        _exit(1);
+    }
+    assert_int_equal(read(ready[0], &byte, 1), 1);
+    close(ready[0]);
+    close(ready[1]);
+    return pid;
+}
+
+static void the_toggle_counts_those_that_obeyed(void **state)
+{
+    const struct play *play = *state;
+    struct err_buf why = {.text = ""};
+    struct profiling_coverage coverage = {77, 77};
+    pid_t sibling = start_refusing_sibling(play);
+    enum app_err err = profiling_toggle(play->profiling, true, 60, &coverage, &why);
+    (void)kill(sibling, SIGKILL);
+    assert_int_equal(waitpid(sibling, NULL, 0), sibling);
+    assert_int_equal(err, APP_OK);
+    assert_int_equal(coverage.answered, 1);
+    assert_int_equal(coverage.asked, 2);
+    assert_int_equal(profiling_toggle(play->profiling, false, 0, &coverage, &why), APP_OK);
+    assert_int_equal(coverage.asked, 1);
 }
 
 /* --- What a sibling of another version may ask ---------------------------------------- */
@@ -360,9 +413,10 @@ static void where_the_timer_is_taken_there_is_no_ring_and_so_no_profiling(void *
     struct err_buf why = {.text = ""};
     struct profiling *junk = (struct profiling *)&sink;
     struct profiling *second = junk;
+    struct profiling_coverage coverage;
     const struct profiling_options options = {
         .run_dir = play->run_dir, .hz = 100, .ring_hz = 19, .log = &quiet};
-    assert_int_equal(profiling_toggle(play->profiling, true, 60, &why), APP_OK);
+    assert_int_equal(profiling_toggle(play->profiling, true, 60, &coverage, &why), APP_OK);
     assert_int_equal(profiling_new(&options, &second, &why), APP_UNAVAILABLE);
     assert_ptr_equal(second, junk);
     assert_true(why.text[0]);
@@ -393,6 +447,7 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(only_so_many_are_gathered_at_once, start, stop),
         cmocka_unit_test_setup_teardown(the_toggle_is_in_the_state_and_its_samples_in_a_profile,
                                         start, stop),
+        cmocka_unit_test_setup_teardown(the_toggle_counts_those_that_obeyed, start, stop),
         cmocka_unit_test_setup_teardown(an_unknown_command_is_answered_as_such, start, stop),
         cmocka_unit_test_setup_teardown(the_symbol_question_is_answered_by_gathered_files, start,
                                         stop),

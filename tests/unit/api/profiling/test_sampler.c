@@ -210,7 +210,8 @@ static void overlapping_windows_get_each_its_own_samples(void **state)
         assert_between((double)profile_duration_ns(windows[i].profile) / 1e9,
                        windows[i].seconds - 0.01, windows[i].seconds + 0.01, "duration");
         cpu[i] = (double)profile_total(windows[i].profile, 1) / 1e9;
-        assert_between(cpu[i], windows[i].seconds * 0.2, windows[i].seconds * 1.1, "CPU");
+        /* A machine with other work may give the thread little. */
+        assert_between(cpu[i], windows[i].seconds * 0.05, windows[i].seconds * 1.1, "CPU");
     }
     assert_true(cpu[1] < cpu[0]); /* it lies within the first */
     for (size_t i = 0; i < 3; i++)
@@ -256,9 +257,11 @@ static void a_window_too_many_is_refused(void **state)
         pthread_create(&windows[i].thread, NULL, take_window, &windows[i]);
     }
     struct sampler_state now;
-    do
+    int64_t deadline_ns = deadline_in_ms(10000);
+    do {
+        assert_true(deadline_left_ms(deadline_ns) > 0);
         sampler_state(sampler, &now);
-    while (now.windows < SAMPLER_WINDOWS);
+    } while (now.windows < SAMPLER_WINDOWS);
     struct err_buf why = {.text = ""};
     struct profile *profile = NULL;
     assert_int_equal(sampler_collect(sampler, 1, NULL, NULL, &profile, &why), APP_UNAVAILABLE);
@@ -386,19 +389,22 @@ static void the_past_can_be_had_from_the_ring(void **state)
     struct sampler *sampler = sampler_with(100, 50, NULL, 0);
     struct burner burner;
     struct profile *profile = NULL;
+    int64_t cpu_ns = -process_cpu_ns(); /* of a busy machine one gets a share */
     burner_start(&burner, burn);
     for (int i = 0; i < 30; i++) {
         sleep_ms(100);
         sampler_tick(sampler);
     }
     burner_stop(&burner);
+    cpu_ns += process_cpu_ns();
     for (int i = 0; i < 20; i++) {
         sleep_ms(100);
         sampler_tick(sampler);
     }
     assert_int_equal(sampler_past(sampler, 4, 5.2, &profile, NULL), APP_OK);
     profile_name_all(profile);
-    assert_between((double)profile_sum_in(profile, "burn", NULL, 1) / 1e9, 0.6, 3.3, "busy");
+    assert_between((double)profile_sum_in(profile, "burn", NULL, 1) / (double)cpu_ns, 0.5, 1.2,
+                   "busy, of the CPU time");
     assert_int_equal(profile_period(profile), NS_PER_S / 50);
     profile_free(&profile);
     assert_int_equal(sampler_past(sampler, 1, 1, &profile, NULL), APP_OK);
@@ -481,7 +487,7 @@ static void starting_and_stopping_fifty_times_works_as_once(void **state)
     burner_start(&burner, burn);
     for (int i = 0; i < 50; i++) {
         struct sampler *sampler = sampler_with(250, 0, NULL, 0);
-        struct profile *profile = collect(sampler, 0.06);
+        struct profile *profile = collect(sampler, i < 49 ? 0.06 : 2);
         if (i == 49)
             assert_true(profile_total(profile, 0) > 0);
         profile_free(&profile);
@@ -551,9 +557,9 @@ static void profile_without_file_space(void)
     struct burner burner;
     burner_start(&burner, burn);
     struct rlimit none = {0, 0};
-    struct profile *first = collect(sampler, 0.3);
+    struct profile *first = collect(sampler, 1);
     setrlimit(RLIMIT_FSIZE, &none); /* while the library runs */
-    struct profile *second = collect(sampler, 0.3);
+    struct profile *second = collect(sampler, 1);
     burner_stop(&burner);
     bool fine = profile_total(first, 0) > 0 && profile_total(second, 0) > 0;
     profile_free(&first);

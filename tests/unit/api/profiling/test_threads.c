@@ -153,6 +153,37 @@ static void one_threads_stack_can_be_had_alone(void **state)
     threads_free(&threads);
 }
 
+static void equal_threads_are_apart_when_each_is_asked_for(void **state)
+{
+    (void)state;
+    struct fleet fleet = {.up = 0};
+    struct threads *threads = NULL;
+    struct threads_dump *dump = NULL;
+    struct profile *together, *each;
+    struct err_buf why = {.text = ""};
+    size_t sleepers = 0;
+    assert_int_equal(threads_new(&no_routes, &threads, &why), APP_OK);
+    fleet_start(&fleet, 5);
+    assert_int_equal(threads_dump(threads, &dump, &why), APP_OK);
+    size_t count = threads_dump_count(dump);
+    assert_int_equal(threads_dump_profile(dump, &profile_kind_goroutine, 0, count, &together),
+                     APP_OK);
+    assert_int_equal(threads_dump_each(dump, &each), APP_OK);
+    assert_true(profile_sample_count(together) < count);
+    assert_int_equal(profile_sample_count(each), count);
+    for (size_t i = 0; i < count; i++) {
+        struct profile_sample_view view;
+        profile_sample_at(each, i, &view);
+        sleepers += strstr(view.labels->thread, " sleeper") != NULL;
+    }
+    assert_int_equal(sleepers, 5);
+    profile_free(&together);
+    profile_free(&each);
+    threads_dump_free(&dump);
+    fleet_stop(&fleet);
+    threads_free(&threads);
+}
+
 static void a_thread_that_blocks_signals_is_listed_without_a_stack(void **state)
 {
     (void)state;
@@ -299,6 +330,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_thread_is_there_with_name_and_stack),
         cmocka_unit_test(one_threads_stack_can_be_had_alone),
+        cmocka_unit_test(equal_threads_are_apart_when_each_is_asked_for),
         cmocka_unit_test(a_thread_that_blocks_signals_is_listed_without_a_stack),
         cmocka_unit_test(threads_that_come_and_go_disturb_nothing),
         cmocka_unit_test(a_late_signal_finds_nothing_to_write_to),

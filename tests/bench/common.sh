@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: MIT
+# What the benchmarks have in common; sourced from the root of the project.
+
+# CPU time of all emojify-api processes of the stack on port $1 so far, in clock ticks.
+# The kernel scales user and system time to what it has accounted to the nanosecond,
+# so their sum is right to a tick of 10 ms.
+api_ticks() {
+    for pid in $(sed -n 's/^api=//p' "build/run/$1/pids"); do
+        cut -d')' -f2- "/proc/$pid/stat"
+    done | awk '{ ticks += $12 + $13 } END { print ticks }'
+}
+
+# The same in nanoseconds, but without the threads that have ended.
+api_cpu_ns() {
+    for pid in $(sed -n 's/^api=//p' "build/run/$1/pids"); do
+        cat "/proc/$pid/task/"*/schedstat
+    done | awk '{ ns += $1 } END { printf "%.0f\n", ns }'
+}
+
+# Have the cache of the stack on port $1 hold a file of $3 bytes under the id $2.
+put_file() {
+    head -c "$3" /dev/urandom >"build/run/$1/cache/$(printf %s "$2" | md5sum | cut -d' ' -f1)"
+}
+
+# Requests that wrk has made, from its output; fails when any was not answered with 2xx.
+wrk_requests() { # file
+    ! grep -E 'Non-2xx|Socket errors' "$1" >&2 || return 1
+    awk '/requests in/ { print $1 }' "$1"
+}
+
+# Median, lower and upper quartile of the numbers on standard input, with the format $1.
+quartiles() {
+    sort -g | awk -v format="$1" '{ n[NR] = $1 } END {
+        printf format, n[int((NR + 1) / 2)], n[int((NR + 3) / 4)], n[int((3 * NR + 1) / 4)] }'
+}
