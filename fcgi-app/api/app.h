@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "api/admin/cache_watch.h"
 #include "api/auth/admin_guard.h"
 #include "api/auth/authn.h"
 #include "api/auto_profile.h"
@@ -63,6 +64,7 @@ struct app {
     struct log_level_control log_level; /* so has this */
     struct coalescer *gets;             /* of the cache, by id */
     struct ticker *chores;              /* see api/chores.h */
+    struct cache_watch cache_watch;     /* the chores' own */
     struct auto_profile auto_profile;   /* the chores' own */
     struct leader leader;               /* the chores' own */
     atomic_bool stopping;               /* SIGTERM was taken: /health/ready says so */

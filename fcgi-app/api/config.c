@@ -32,6 +32,14 @@ static enum app_err check_address(const char *value, struct err_buf *why)
     return APP_OK;
 }
 
+static enum app_err check_metrics_address(const char *value, struct err_buf *why)
+{
+    if (*value &&
+        (strncmp(value, "unix:", 5) == 0 || strpbrk(value, "/@?#") || check_address(value, why)))
+        return err_set(why, APP_CONFIG, "must be host:port");
+    return APP_OK;
+}
+
 static enum app_err check_base_url(const char *value, struct err_buf *why)
 {
     if (strncmp(value, "http://", 7) != 0 && strncmp(value, "https://", 8) != 0)
@@ -109,6 +117,10 @@ static const struct config_entry entries[] = {
     {"CACHE_TLS_IDENTITY", CONFIG_STRING, MEMBER(cache_tls_identity), NULL, NULL, NULL, NULL,
      "SPIFFE URI that the cache's certificate must have; empty: its host name, or any such URI",
      rpc_tls_check_identity},
+    {"CACHE_METRICS_ADDRESS", CONFIG_STRING, MEMBER(cache_metrics_address), NULL, NULL, NULL, NULL,
+     "host:port where the cache service serves /metrics, for its CPU time on /debug/; empty: not "
+     "shown",
+     check_metrics_address},
     {"FACEBOX", CONFIG_STRING, MEMBER(facebox), "http://127.0.0.1:8090", NULL, NULL, NULL,
      "Base URL of the face detection service", check_base_url},
     {"FACEBOX_USER", CONFIG_STRING, MEMBER(facebox_user), NULL, NULL, NULL, NULL,

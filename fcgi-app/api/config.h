@@ -35,6 +35,7 @@ struct api_config {
     const char *cache_tls_cert;
     const char *cache_tls_key;
     const char *cache_tls_identity;
+    const char *cache_metrics_address; /* "": the cache is not watched */
     const char *facebox;
     const char *facebox_user;
     const char *facebox_pass;

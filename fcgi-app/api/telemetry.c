@@ -169,6 +169,8 @@ enum row {
     ROW_LOCAL_CACHE_UNSTORED,
     ROW_LOCAL_CACHE_BYTES,
     ROW_LOCAL_CACHE_FILES,
+    ROW_WATCHED_CACHE_UP,
+    ROW_WATCHED_CACHE_CPU,
     ROW__MAX
 };
 
@@ -277,6 +279,13 @@ static const struct metric table[ROW__MAX] = {
     [ROW_LOCAL_CACHE_FILES] = {.name = "emojify_local_cache_files",
                                .type = METRIC_GAUGE,
                                .help = "Files in the local tier"},
+    [ROW_WATCHED_CACHE_UP] = {.name = "emojify_watched_cache_up",
+                              .type = METRIC_GAUGE,
+                              .help = "Whether CACHE_METRICS_ADDRESS tells the cache's CPU time"},
+    [ROW_WATCHED_CACHE_CPU] = {.name = "emojify_watched_cache_cpu_seconds_total",
+                               .type = METRIC_COUNTER,
+                               .unit = METRIC_SECONDS,
+                               .help = "CPU time that the cache has taken while it told"},
 };
 
 /* --- Life ------------------------------------------------------------------------ */
@@ -364,7 +373,7 @@ bool telemetry_route_at(const struct telemetry *telemetry, size_t index,
             continue;
         *route = (struct telemetry_route){
             .name = route_label(row),
-            .admin = found && (found->flags & ROUTE_ADMIN) != 0,
+            .admin = found && (found->flags & (ROUTE_ADMIN | ROUTE_TOKEN | ROUTE_METRICS)) != 0,
             .requests = column(telemetry, ROW_REQUESTS, row),
             .cpu = column(telemetry, ROW_CPU, row),
             .duration = column(telemetry, ROW_REQUEST_DURATION, row),
@@ -432,7 +441,8 @@ void telemetry_upstream(struct telemetry *telemetry, enum upstream_call call, in
     if (err != APP_UNAVAILABLE) /* else it was not the upstream's time, but our refusal */
         metrics_observe(telemetry->metrics, ROW_UPSTREAM_DURATION,
                         METRIC_AT(upstream, upstream_calls[call].operation), spent_ns);
-    if (err != APP_OK && err != APP_NOT_FOUND) /* that the cache has nothing is an answer */
+    /* That the cache has nothing, or shall not have it, is an answer. */
+    if (err != APP_OK && err != APP_NOT_FOUND && err != APP_GONE)
         metrics_add(telemetry->metrics, ROW_UPSTREAM_ERRORS, METRIC_AT(upstream, err), 1);
     if (upstream_calls[call].statsd)
         statsd_timing(telemetry->statsd, upstream_calls[call].statsd, spent_ns,
@@ -485,6 +495,12 @@ void telemetry_local_cache_size(struct telemetry *telemetry, int64_t bytes, int6
 void telemetry_queue(struct telemetry *telemetry, int change)
 {
     metrics_gauge_add(telemetry->metrics, ROW_QUEUE_LENGTH, METRIC_AT(0), change);
+}
+
+void telemetry_watched_cache(struct telemetry *telemetry, bool up, uint64_t cpu_ns)
+{
+    metrics_gauge_set(telemetry->metrics, ROW_WATCHED_CACHE_UP, METRIC_AT(0), up ? 1 : 0);
+    metrics_add(telemetry->metrics, ROW_WATCHED_CACHE_CPU, METRIC_AT(0), cpu_ns);
 }
 
 void telemetry_running(struct telemetry *telemetry, int change)

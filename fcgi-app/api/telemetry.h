@@ -75,6 +75,13 @@ enum app_err telemetry_write(struct telemetry *telemetry, struct buf *out)
  */
 void telemetry_record(struct telemetry *telemetry, int64_t now_ns);
 
+/*
+ * What a look at the cache service's own metrics has found (api/admin/cache_watch.h):
+ * whether they can be had, and how much CPU time it took since the last look. For the
+ * pool's leader.
+ */
+void telemetry_watched_cache(struct telemetry *telemetry, bool up, uint64_t cpu_ns);
+
 /* Where the history (lib/telemetry/history.h) has what is known of a route. */
 struct telemetry_route {
     const char *name;      /* as the metrics have it; "none" for what is no route */

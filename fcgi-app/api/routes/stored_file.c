@@ -142,14 +142,14 @@ static enum app_err send_part(struct exchange *exchange, const struct stored_fil
     return response_send_pieces(exchange->response, 206, file->type, cut_pieces, cut_count);
 }
 
-/* RFC 9110, 15.5.17. No body: whoever asks for a range is a program. */
+/* RFC 9110, 15.5.17 */
 static enum app_err send_unsatisfiable(struct exchange *exchange, size_t size)
 {
     const char *content_range = arena_printf(exchange->request->arena, "bytes */%zu", size);
     if (!content_range)
         return APP_NO_MEMORY;
     enum app_err err = response_header(exchange->response, "Content-Range", content_range);
-    return err ? err : response_send(exchange->response, 416, NULL, NULL, 0);
+    return err ? err : APP_RANGE_UNSATISFIABLE;
 }
 
 static const char *header_or_none(const struct exchange *exchange, const char *name)

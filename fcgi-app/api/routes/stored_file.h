@@ -32,7 +32,8 @@ enum app_err stored_file_headers(struct exchange *exchange, const struct stored_
 
 /*
  * Send the file, after stored_file_headers: 200, or what the request's
- * conditions and range make of it: 304, 206, 416. Errors as response_send.
+ * conditions and range make of it: 304, 206. APP_RANGE_UNSATISFIABLE, with
+ * Content-Range added; other errors as response_send.
  */
 enum app_err stored_file_send(struct exchange *exchange, const struct stored_file *file,
                               const struct iovec *pieces, size_t count)
