@@ -31,7 +31,7 @@ static unsigned random_below(struct soak_faults *faults, unsigned limit)
 
 static void random_pause(struct soak_faults *faults, unsigned least_ms, unsigned most_ms)
 {
-    sleep_ms((long)(least_ms + random_below(faults, most_ms - least_ms)));
+    sleep_ms((long)least_ms + (long)random_below(faults, most_ms - least_ms));
 }
 
 /* --- The kinds ------------------------------------------------------------------------ */
