@@ -269,7 +269,7 @@ static enum app_err check_structure(const struct format *format, const unsigned 
     if (png_has_more_packed_chunks(data, len, LIMIT_PICTURE_TEXTS))
         return err_set(why, APP_PICTURE_REFUSED, "the picture has more than %d texts",
                        LIMIT_PICTURE_TEXTS);
-    if (png_has_surplus_data(data, len))
+    if (png_has_surplus_data(data, len) || png_has_chunk_beyond_end(data, len))
         return err_set(why, APP_PICTURE_REFUSED, TEXT_BROKEN);
     return APP_OK;
 }
