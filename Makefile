@@ -39,6 +39,8 @@ DEPS_CHECK := clang-format-14 clang-tidy-14
 # And what only `make fuzz` needs: gcc has no libFuzzer.
 DEPS_FUZZ  := clang-14 libclang-rt-14-dev
 
+comma := ,
+
 # $(call install,packages): installs those that are missing, silent when none is.
 install = @missing=$$(for p in $(1); do \
 		dpkg-query -W -f='$${db:Status-Status}' $$p 2>/dev/null | grep -qx installed || echo $$p; done); \
@@ -138,8 +140,9 @@ PICTURES := $(addprefix build/pictures/,grace_hopper.jpg astronaut.png camera.pn
 # --- Targets for people ----------------------------------------------------------
 
 .PHONY: bench bench-programs experiment all help docs deps deps-web deps-test deps-fuzz deps-check fuzz \
-	run-fuzz test-long run-long run up down pictures test unit run-tests asan screenshots \
-	format check check-format check-headers check-tidy check-lint clean
+	fuzz-all run-fuzz test-long run-long run up down pictures test unit run-tests asan screenshots \
+	format check check-format check-headers check-tidy check-lint \
+	check-hardening check-analyzer tsan run-tsan clean
 
 all: $(BINARIES) $(ARTWORK) ## build the three programs into build/release/
 
@@ -263,7 +266,7 @@ $(BUILD)/artwork-render: $(BUILD)/fcgi-app/api/image/artwork_render_main.o $(BUI
 
 $(ARTWORK): $(BUILD)/artwork-render
 	$(call say,RENDER,$@)
-	$(Q)ASAN_OPTIONS=detect_leaks=0 $< $@
+	$(Q)ASAN_OPTIONS=detect_leaks=0 TSAN_OPTIONS=ignore_noninstrumented_modules=1 $< $@
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 
@@ -278,6 +281,10 @@ $(1): $(1).o $(BUILD)/support.a $(call test_archive,$(word 5,$(subst /, ,$(1))))
 		$$(LIBS_$(word 5,$(subst /, ,$(1)))) $$(LIBS)
 endef
 $(foreach test,$(UNIT_TESTS),$(eval $(call unit_test_rule,$(test))))
+
+# Puts tests/support/failing_memory.c in front of the allocator, for our own code only.
+$(BUILD)/tests/unit/api/test_no_memory: private LDFLAGS += \
+	$(patsubst %,-Wl$(comma)--wrap=%,malloc calloc realloc reallocarray strdup strndup)
 
 $(INTEGRATION_TESTS): %: %.o $(BUILD)/support.a $(BUILD)/lib.a $(BUILD)/proto.a
 	$(call say,LINK,$@)
@@ -317,10 +324,23 @@ run-long: $(LONG_TESTS)
 asan: ## make test under AddressSanitizer and UBSan, leaks included
 	@$(MAKE) VARIANT=asan test
 
+# Of the libraries only what our own code calls is looked at: gRPC, GLib and libvips are
+# not built for it, and what they do among themselves would be reported in hundreds.
+tsan: deps deps-test ## the unit tests, and the integration tests that load the service, under ThreadSanitizer
+	@$(MAKE) VARIANT=tsan run-tsan
+
+TSAN_TESTS = $(UNIT_TESTS) $(addprefix $(BUILD)/tests/integration/,test_emojify test_lifecycle test_jobs)
+run-tsan: all pictures $(TSAN_TESTS)
+	@TSAN_OPTIONS="ignore_noninstrumented_modules=1 suppressions=$(CURDIR)/tests/tsan.supp" \
+		BUILD=$(BUILD) tests/run.sh $(TSAN_TESTS)
+
 # Of `make fuzz`.
 SECONDS ?= 60
 fuzz: deps deps-fuzz ## look for inputs that crash a parser (FUZZ=name, all without it; SECONDS=60 each)
 	@$(MAKE) VARIANT=fuzz run-fuzz
+
+fuzz-all: ## the same for ten minutes each (SECONDS=600)
+	@$(MAKE) fuzz FUZZ= SECONDS=$(if $(filter command,$(origin SECONDS)),$(SECONDS),600)
 
 run-fuzz: $(if $(FUZZ),$(BUILD)/tests/fuzz/fuzz_$(FUZZ),$(FUZZ_TARGETS))
 	@SECONDS_EACH=$(SECONDS) tests/fuzz/run.sh $^
@@ -332,12 +352,23 @@ OWN_C = $(shell find fcgi-app tests -name '*.[ch]' -o -name '*.cc')
 format: deps-check ## reformat the sources
 	clang-format-14 -i $(OWN_C)
 
-check: deps deps-test deps-check check-format check-headers check-lint check-tidy ## every gate, warnings as errors
+check: deps deps-test deps-check check-format check-headers check-lint check-tidy check-hardening check-analyzer ## every gate, warnings as errors
 	@$(MAKE) WERROR=1 VARIANT=release BUILD=build/werror all $(patsubst $(BUILD)/%,build/werror/%,$(UNIT_TESTS) $(FUZZ_TARGETS) $(INTEGRATION_TESTS))
 
 check-format:
 	$(call say,FORMAT,)
 	$(Q)clang-format-14 --dry-run -Werror $(OWN_C)
+
+# What the linker and the compiler were asked for is in the programs.
+check-hardening: $(BINARIES) ## see that the programs are hardened (PIE, RELRO, stack protector, FORTIFY)
+	$(call say,HARDENING,)
+	$(Q)tests/hardening.sh $(BINARIES)
+
+# gcc's own analysis of paths; of C only, that of C++ is not made for use yet.
+check-analyzer: $(BUILD)/generated/stamp ## gcc's -fanalyzer over the programs' sources
+	$(call say,ANALYZER,)
+	$(Q)find fcgi-app -name '*.c' | xargs -P 2 -I{} $(lastword $(CC)) $(CPPFLAGS) $(CFLAGS) \
+		-fanalyzer -Werror -S -o /dev/null {}
 
 # Every header compiles alone.
 check-headers: $(BUILD)/generated/stamp
