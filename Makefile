@@ -32,12 +32,15 @@ DEPS_apache-proxy := apache2-bin libapache2-mod-xsendfile
 # The three after cmocka are clients that read our profiles; tests without them say that they
 # were skipped; prometheus has promtool. wrk is for the experiment.
 DEPS_TEST  := libcmocka-dev golang-go protobuf-compiler google-perftools prometheus redis-server wrk \
-	$(DEPS_apache-fcgid)
+	$(DEPS_apache-fcgid) systemd strace mandoc man-db groff
 # A browser and what drives it; an npm that is there already is as good as Debian's.
 DEPS_BROWSER = chromium $(if $(shell command -v npm),,nodejs npm)
 DEPS_CHECK := clang-format-14 clang-tidy-14
 # And what only `make fuzz` needs: gcc has no libFuzzer.
 DEPS_FUZZ  := clang-14 libclang-rt-14-dev
+# What only packaging and trying the package need; deploy-check makes a root with debootstrap.
+DEPS_DEB := dpkg-dev debhelper lintian fakeroot
+DEPS_DEPLOY := $(DEPS_DEB) debootstrap util-linux
 
 comma := ,
 
@@ -127,7 +130,8 @@ WEB_SERVERS := lighttpd
 ifeq ($(VARIANT),release)
 WEB_SERVERS += apache-fcgid apache-proxy
 endif
-WEB_TESTS := $(filter-out %/test_emojify_cache,$(INTEGRATION_TESTS))
+WEB_TESTS := $(filter-out $(addprefix %/test_,emojify_cache configuration service_metrics install service \
+	hostile_pictures local_tier),$(INTEGRATION_TESTS))
 SUPPORT_OBJECTS := $(call objects,$(wildcard tests/support/*.c))
 
 NODE_MODULES := tests/browser/node_modules/.package-lock.json
@@ -139,10 +143,11 @@ PICTURES := $(addprefix build/pictures/,grace_hopper.jpg astronaut.png camera.pn
 
 # --- Targets for people ----------------------------------------------------------
 
-.PHONY: bench bench-programs experiment all help docs deps deps-web deps-test deps-fuzz deps-check fuzz \
+.PHONY: bench bench-programs experiment all help docs deps deps-web deps-test deps-fuzz deps-deploy deps-check fuzz \
 	fuzz-all run-fuzz test-long run-long run up down pictures test unit run-tests asan screenshots \
 	format check check-format check-headers check-tidy check-lint \
-	check-hardening check-analyzer tsan run-tsan clean
+	check-hardening check-analyzer tsan run-tsan clean \
+	man install uninstall dist deb deploy-check
 
 all: $(BINARIES) $(ARTWORK) ## build the three programs into build/release/
 
@@ -171,7 +176,7 @@ run: deps deps-web ## start the whole stack, emojify a photograph, stay until Ct
 	@$(MAKE) all
 	@BUILD=$(BUILD) exec httpd-conf/stack.sh run
 
-up: deps deps-web ## the same in the background (PORT=8080 API_PROCESSES=1 WEB=lighttpd|apache-fcgid|apache-proxy)
+up: deps deps-web ## the same in the background (PORT=8080 API_PROCESSES=1 DIRECT=on WEB=lighttpd|apache-fcgid|apache-proxy)
 	@$(MAKE) all
 	@BUILD=$(BUILD) exec httpd-conf/stack.sh up
 
@@ -202,6 +207,44 @@ experiment: deps deps-test ## repeat the investigation: a forgotten debug line, 
 docs: all ## write docs/configuration.md from the programs' tables
 	@BUILD=$(BUILD) docs/configuration.sh >$(BUILD)/configuration.md && \
 		cp $(BUILD)/configuration.md docs/configuration.md
+
+# --- Installation ------------------------------------------------------------------
+
+PREFIX     ?= /usr/local
+SYSCONFDIR ?= /etc
+UNITDIR    ?= $(PREFIX)/lib/systemd/system
+install_sh = @BUILD=$(BUILD) DESTDIR=$(DESTDIR) PREFIX=$(PREFIX) SYSCONFDIR=$(SYSCONFDIR) UNITDIR=$(UNITDIR) httpd-conf/install.sh
+
+MANUALS := $(PROGRAMS:%=$(BUILD)/man/emojify-%.8)
+
+man: $(MANUALS)
+
+# A page is written by hand but for its settings, which are the program's own table.
+$(MANUALS): $(BUILD)/man/%.8: docs/man/%.8.in docs/man/settings.awk $(BUILD)/%
+	$(call say,MAN,$@)
+	$(Q)mkdir -p $(@D) && $(BUILD)/$* --help | awk -f docs/man/settings.awk - $< >$@
+
+install: all man ## install below DESTDIR, PREFIX (/usr/local), SYSCONFDIR (/etc)
+	$(install_sh) install
+
+uninstall: ## remove what install put there, but changed files in SYSCONFDIR
+	$(install_sh) uninstall
+
+# The same bytes for the same commit.
+DIST := build/emojify-api-$(VERSION).tar.gz
+dist: ## a tarball of the last commit (build/emojify-api-VERSION.tar.gz)
+	$(Q)mkdir -p build
+	$(Q)git archive --format=tar --prefix=emojify-api-$(VERSION)/ HEAD | gzip -9n >$(DIST)
+	@echo $(DIST)
+
+deb: deps ## a Debian package of the last commit, and one with debug symbols (build/deb/)
+	$(call install,$(DEPS_DEB))
+	@$(MAKE) dist
+	@VERSION=$(VERSION) docker/debian/build.sh $(DIST) build/deb
+
+deploy-check: deps-deploy ## try the package in a fresh Debian, by docs/deployment.md (as root)
+	@$(MAKE) deb pictures
+	@VERSION=$(VERSION) tests/deploy-check.sh
 
 clean: ## remove build/
 	rm -rf build tests/browser/node_modules
@@ -303,7 +346,7 @@ unit: $(UNIT_TESTS) $(FUZZ_TARGETS) $(ARTWORK) ## build and run the unit tests o
 test: deps deps-test ## build and run the unit, integration and browser tests
 	@$(MAKE) run-tests
 
-run-tests: all pictures $(UNIT_TESTS) $(FUZZ_TARGETS) $(INTEGRATION_TESTS)
+run-tests: all man pictures $(UNIT_TESTS) $(FUZZ_TARGETS) $(INTEGRATION_TESTS)
 	@BUILD=$(BUILD) tests/run.sh $(UNIT_TESTS) $(FUZZ_TARGETS) \
 		$(filter-out $(WEB_TESTS),$(INTEGRATION_TESTS)) $(foreach web,$(WEB_SERVERS),WEB=$(web) $(WEB_TESTS)) \
 		WEB=lighttpd $(BROWSER_TESTS)

@@ -11,7 +11,7 @@
 #
 # From the environment: PORT (8080), WEB (lighttpd, apache-fcgid or apache-proxy),
 # API_PROCESSES (1, with apache-fcgid 8), BUILD (the programs' directory,
-# build/release), START_SECONDS (20: how long a start may take), API_STDERR (where the
+# build/release), DIRECT (on: lighttpd itself sends files of the local tier), START_SECONDS (20: how long a start may take), API_STDERR (where the
 # api writes its log, api.log); CACHE_ADDRESS or FACEBOX when there is a cache or a
 # FaceBox already; and every setting of the three programs.
 #
@@ -41,6 +41,7 @@ readonly STOP_SECONDS=15
 root=$(cd "$(dirname "$0")/.." && pwd -P)
 PORT=${PORT:-8080}
 WEB=${WEB:-lighttpd}
+DIRECT=${DIRECT:-on}
 BUILD=${BUILD:-build/release}
 START_SECONDS=${START_SECONDS:-20}
 base=http://127.0.0.1:$PORT
@@ -77,6 +78,10 @@ check_settings() {
     is_number "$PORT" 1 65535 || die "PORT=$PORT: must be a port from 1 to 65535"
     is_number "$API_PROCESSES" 1 64 || die "API_PROCESSES=$API_PROCESSES: must be from 1 to 64"
     is_number "$START_SECONDS" 1 600 || die "START_SECONDS=$START_SECONDS: must be from 1 to 600"
+    case $DIRECT in
+    on | off) ;;
+    *) die "DIRECT=$DIRECT: must be on or off" ;;
+    esac
     case $root in
     *[[:space:]\"\$\\]*) die "$root: a web server cannot start a program from a path with blanks, quotes, \$ or \\" ;;
     esac

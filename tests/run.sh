@@ -24,8 +24,10 @@ for program in "$@"; do
     name=${name#tests/}
     name=${web:+$web-}$(echo "${name%/run.sh}" | tr / -)
     log=$logs/$name.log
+    started=$(date +%s)
     timeout 600 "$program" >"$log" 2>&1
     status=$?
+    seconds=$(($(date +%s) - started))
     if [ "$status" -eq 77 ]; then
         echo "skip  $name: $(tail -n 1 "$log")"
         continue
@@ -39,9 +41,9 @@ for program in "$@"; do
     passed=$((passed + ok))
     failed=$((failed + bad))
     if [ "$bad" -eq 0 ]; then
-        echo "ok    $name ($ok)"
+        echo "ok    $name ($ok, $seconds s)"
     else
-        echo "FAIL  $name ($bad of $((ok + bad)))"
+        echo "FAIL  $name ($bad of $((ok + bad)), $seconds s)"
         sed 's/^/      /' "$log" | tail -n 60
     fi
 done

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "api/admin/cache_watch.h"
 #include "api/auth/admin_guard.h"
 #include "api/auth/authn.h"
 #include "api/auto_profile.h"
@@ -20,6 +21,7 @@
 #include "api/health.h"
 #include "api/image/artwork.h"
 #include "api/jobs/table.h"
+#include "api/localcache/local_cache.h"
 #include "api/log_level.h"
 #include "api/profiling/profiling.h"
 #include "api/telemetry.h"
@@ -47,6 +49,7 @@ struct app {
     struct address_guard *guard;
     struct breakers breakers; /* each has a lock of its own */
     struct cache_client *cache;
+    struct local_cache *tier; /* NULL: there is none; its functions take any thread */
     struct face_client faces;
     struct authn *authn;         /* NULL: requests need no token */
     struct profiling *profiling; /* NULL: PROFILE is off, and its routes do not exist */
@@ -61,6 +64,7 @@ struct app {
     struct log_level_control log_level; /* so has this */
     struct coalescer *gets;             /* of the cache, by id */
     struct ticker *chores;              /* see api/chores.h */
+    struct cache_watch cache_watch;     /* the chores' own */
     struct auto_profile auto_profile;   /* the chores' own */
     struct leader leader;               /* the chores' own */
     atomic_bool stopping;               /* SIGTERM was taken: /health/ready says so */

@@ -13,11 +13,28 @@ static void keep_metrics(void *context)
     metrics_tick(app->telemetry.metrics, clock_now_ns());
 }
 
+/* The sizes are the pool's, so one process of it shows them. */
+static void keep_tier(void *context)
+{
+    struct app *app = context;
+    bool for_pool = chores_for_pool(app);
+    struct local_cache_usage usage = {0, 0};
+    local_cache_tend(app->tier, for_pool);
+    if (for_pool)
+        usage = local_cache_usage(app->tier);
+    telemetry_local_cache_size(&app->telemetry, usage.bytes, usage.files);
+}
+
 static void keep_history(void *context)
 {
     struct app *app = context;
-    if (chores_for_pool(app))
-        telemetry_record(&app->telemetry, clock_now_ns());
+    int64_t now_ns = clock_now_ns();
+    if (!chores_for_pool(app) || !history_is_due(app->telemetry.history, now_ns))
+        return;
+    /* At the same time as our own numbers, so that the two fit each other. */
+    struct cache_watch_sight sight = cache_watch_look(&app->cache_watch);
+    telemetry_watched_cache(&app->telemetry, sight.up, sight.cpu_ns);
+    telemetry_record(&app->telemetry, now_ns);
 }
 
 /* What is judged comes every two seconds. */
@@ -39,11 +56,16 @@ enum app_err chores_start(struct app *app)
 {
     const struct chore table[] = {
         {.run = keep_metrics, .context = app, .every_ms = 1000},
+        {.run = keep_tier, .context = app, .every_ms = LOCAL_CACHE_CHORE_MS},
         {.run = keep_history, .context = app, .every_ms = 1000},
         {.run = watch_cpu, .context = app, .every_ms = 2000},
         {.run = follow_log_level, .context = app, .every_ms = 500},
     };
     app->leader = LEADER_NONE;
+    app->cache_watch = (struct cache_watch){
+        .address = app->profiling ? app->config.cache_metrics_address : NULL,
+        .log = &app->log,
+    };
     app->auto_profile = (struct auto_profile){
         .profiling = app->config.profile_auto ? app->profiling : NULL,
         .telemetry = &app->telemetry,
@@ -57,6 +79,7 @@ enum app_err chores_start(struct app *app)
 void chores_stop(struct app *app)
 {
     ticker_free(&app->chores);
+    cache_watch_release(&app->cache_watch);
     auto_profile_stop(&app->auto_profile);
     leader_release(&app->leader);
 }

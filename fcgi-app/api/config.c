@@ -32,6 +32,14 @@ static enum app_err check_address(const char *value, struct err_buf *why)
     return APP_OK;
 }
 
+static enum app_err check_metrics_address(const char *value, struct err_buf *why)
+{
+    if (*value &&
+        (strncmp(value, "unix:", 5) == 0 || strpbrk(value, "/@?#") || check_address(value, why)))
+        return err_set(why, APP_CONFIG, "must be host:port");
+    return APP_OK;
+}
+
 static enum app_err check_base_url(const char *value, struct err_buf *why)
 {
     if (strncmp(value, "http://", 7) != 0 && strncmp(value, "https://", 8) != 0)
@@ -47,6 +55,14 @@ static enum app_err check_optional_url(const char *value, struct err_buf *why)
 static enum app_err check_run_dir(const char *value, struct err_buf *why)
 {
     return value[0] == '/' ? APP_OK : err_set(why, APP_CONFIG, "must be an absolute path");
+}
+
+static enum app_err check_local_cache_dir(const char *value, struct err_buf *why)
+{
+    enum { LEN_MAX = 1024 };
+    if (value[0] != '\0' && (value[0] != '/' || value[1] == '\0' || strlen(value) > LEN_MAX))
+        return err_set(why, APP_CONFIG, "must be an absolute path of at most %d bytes", LEN_MAX);
+    return APP_OK;
 }
 
 static enum app_err check_profile_token(const char *value, struct err_buf *why)
@@ -101,6 +117,10 @@ static const struct config_entry entries[] = {
     {"CACHE_TLS_IDENTITY", CONFIG_STRING, MEMBER(cache_tls_identity), NULL, NULL, NULL, NULL,
      "SPIFFE URI that the cache's certificate must have; empty: its host name, or any such URI",
      rpc_tls_check_identity},
+    {"CACHE_METRICS_ADDRESS", CONFIG_STRING, MEMBER(cache_metrics_address), NULL, NULL, NULL, NULL,
+     "host:port where the cache service serves /metrics, for its CPU time on /debug/; empty: not "
+     "shown",
+     check_metrics_address},
     {"FACEBOX", CONFIG_STRING, MEMBER(facebox), "http://127.0.0.1:8090", NULL, NULL, NULL,
      "Base URL of the face detection service", check_base_url},
     {"FACEBOX_USER", CONFIG_STRING, MEMBER(facebox_user), NULL, NULL, NULL, NULL,
@@ -143,7 +163,15 @@ static const struct config_entry entries[] = {
     {"REQUEST_TIMEOUT", CONFIG_DURATION, MEMBER(request_timeout_ms), "45s", "1s", "10m", NULL,
      "Longest time for one request, all its steps together", NULL},
     {"LOCAL_CACHE_TTL", CONFIG_DURATION, MEMBER(local_cache_ttl_ms), "30s", "0s", "24h", NULL,
-     "How long an answer of /cache/ may be kept by browsers and proxies; 0: not at all", NULL},
+     "How long an answer of /cache/ may be kept by browsers, proxies and the local tier without "
+     "asking the cache again; 0: not at all",
+     NULL},
+    {"LOCAL_CACHE_DIR", CONFIG_STRING, MEMBER(local_cache_dir), NULL, NULL, NULL, NULL,
+     "Directory, in memory best, for files of the cache that the web server sends itself; empty: "
+     "none",
+     check_local_cache_dir},
+    {"LOCAL_CACHE_BYTES", CONFIG_SIZE, MEMBER(local_cache_bytes), "256M", "64K", "1024G", NULL,
+     "Most that it may hold; what was longest unused goes first", NULL},
     {"RUN_DIR", CONFIG_STRING, MEMBER(run_dir), "/run/emojify-api", NULL, NULL, NULL,
      "Directory that the processes of one pool share; nobody else may write to it", check_run_dir},
     {"PROFILE", CONFIG_BOOL, MEMBER(profile), "off", NULL, NULL, NULL,

@@ -35,6 +35,7 @@ struct api_config {
     const char *cache_tls_cert;
     const char *cache_tls_key;
     const char *cache_tls_identity;
+    const char *cache_metrics_address; /* "": the cache is not watched */
     const char *facebox;
     const char *facebox_user;
     const char *facebox_pass;
@@ -52,6 +53,8 @@ struct api_config {
     int64_t picture_memory_bytes;
     int64_t request_timeout_ms;
     int64_t local_cache_ttl_ms;
+    const char *local_cache_dir; /* "": there is no local tier */
+    int64_t local_cache_bytes;
     const char *run_dir;
     bool profile;
     const char *profile_token;

@@ -44,6 +44,27 @@ static enum app_err start_cache_client(struct app *app, struct err_buf *why)
     return cache_client_new(&options, &app->cache, why);
 }
 
+/*
+ * While faults are injected into /cache/ nothing may hide them: the tier is there only
+ * to take away what the web server could find without asking.
+ */
+static enum app_err start_tier(struct app *app)
+{
+    const struct api_config *config = &app->config;
+    if (!*config->local_cache_dir)
+        return APP_OK;
+    const struct local_cache_options options = {
+        .directory = config->local_cache_dir,
+        .run_dir = config->run_dir,
+        .ttl_ms = config->local_cache_ttl_ms,
+        .max_bytes = config->local_cache_bytes,
+        .direct = config->cache_fault.rate <= 0,
+        .grace_ms = LOCAL_CACHE_GRACE_MS,
+        .log = &app->log,
+    };
+    return local_cache_new(&options, &app->tier);
+}
+
 /* NULL in app->authn means that requests need no token, which an operator should have meant. */
 static enum app_err start_authn(struct app *app)
 {
@@ -161,6 +182,8 @@ static enum app_err app_init(struct app *app, struct err_buf *why)
     if (!err)
         err = start_jobs(app);
     if (!err)
+        err = start_tier(app);
+    if (!err)
         err = chores_start(app);
     return err;
 }
@@ -168,6 +191,7 @@ static enum app_err app_init(struct app *app, struct err_buf *why)
 static void app_release(struct app *app)
 {
     chores_stop(app);
+    local_cache_free(&app->tier);
     background_free(&app->background);
     table_free(&app->table);
     profiling_free(&app->profiling);

@@ -163,6 +163,14 @@ enum row {
     ROW_SHARED,
     ROW_FAULT_DECISIONS,
     ROW_FAULTS,
+    ROW_LOCAL_CACHE_HITS,
+    ROW_LOCAL_CACHE_STALE,
+    ROW_LOCAL_CACHE_MISSES,
+    ROW_LOCAL_CACHE_UNSTORED,
+    ROW_LOCAL_CACHE_BYTES,
+    ROW_LOCAL_CACHE_FILES,
+    ROW_WATCHED_CACHE_UP,
+    ROW_WATCHED_CACHE_CPU,
     ROW__MAX
 };
 
@@ -250,6 +258,34 @@ static const struct metric table[ROW__MAX] = {
                     .help = "Faults injected on purpose",
                     .labels = {{.name = "route", .value = fault_route_label},
                                {.name = "type", .value = fault_type_label}}},
+    [ROW_LOCAL_CACHE_HITS] = {.name = "emojify_local_cache_hits_total",
+                              .type = METRIC_COUNTER,
+                              .help = "Requests answered from the local tier alone"},
+    [ROW_LOCAL_CACHE_STALE] = {.name = "emojify_local_cache_stale_total",
+                               .type = METRIC_COUNTER,
+                               .help =
+                                   "Requests whose file was in the local tier for LOCAL_CACHE_TTL, "
+                                   "so that the cache was asked"},
+    [ROW_LOCAL_CACHE_MISSES] = {.name = "emojify_local_cache_misses_total",
+                                .type = METRIC_COUNTER,
+                                .help = "Requests whose file the local tier did not have"},
+    [ROW_LOCAL_CACHE_UNSTORED] = {.name = "emojify_local_cache_unstored_total",
+                                  .type = METRIC_COUNTER,
+                                  .help =
+                                      "Answers of the cache that the local tier could not keep"},
+    [ROW_LOCAL_CACHE_BYTES] = {.name = "emojify_local_cache_bytes",
+                               .type = METRIC_GAUGE,
+                               .help = "What the files of the local tier take, in whole pages"},
+    [ROW_LOCAL_CACHE_FILES] = {.name = "emojify_local_cache_files",
+                               .type = METRIC_GAUGE,
+                               .help = "Files in the local tier"},
+    [ROW_WATCHED_CACHE_UP] = {.name = "emojify_watched_cache_up",
+                              .type = METRIC_GAUGE,
+                              .help = "Whether CACHE_METRICS_ADDRESS tells the cache's CPU time"},
+    [ROW_WATCHED_CACHE_CPU] = {.name = "emojify_watched_cache_cpu_seconds_total",
+                               .type = METRIC_COUNTER,
+                               .unit = METRIC_SECONDS,
+                               .help = "CPU time that the cache has taken while it told"},
 };
 
 /* --- Life ------------------------------------------------------------------------ */
@@ -337,7 +373,7 @@ bool telemetry_route_at(const struct telemetry *telemetry, size_t index,
             continue;
         *route = (struct telemetry_route){
             .name = route_label(row),
-            .admin = found && (found->flags & ROUTE_ADMIN) != 0,
+            .admin = found && (found->flags & (ROUTE_ADMIN | ROUTE_TOKEN | ROUTE_METRICS)) != 0,
             .requests = column(telemetry, ROW_REQUESTS, row),
             .cpu = column(telemetry, ROW_CPU, row),
             .duration = column(telemetry, ROW_REQUEST_DURATION, row),
@@ -405,7 +441,8 @@ void telemetry_upstream(struct telemetry *telemetry, enum upstream_call call, in
     if (err != APP_UNAVAILABLE) /* else it was not the upstream's time, but our refusal */
         metrics_observe(telemetry->metrics, ROW_UPSTREAM_DURATION,
                         METRIC_AT(upstream, upstream_calls[call].operation), spent_ns);
-    if (err != APP_OK && err != APP_NOT_FOUND) /* that the cache has nothing is an answer */
+    /* That the cache has nothing, or shall not have it, is an answer. */
+    if (err != APP_OK && err != APP_NOT_FOUND && err != APP_GONE)
         metrics_add(telemetry->metrics, ROW_UPSTREAM_ERRORS, METRIC_AT(upstream, err), 1);
     if (upstream_calls[call].statsd)
         statsd_timing(telemetry->statsd, upstream_calls[call].statsd, spent_ns,
@@ -438,9 +475,32 @@ void telemetry_pictures_freed(struct telemetry *telemetry)
                       (int64_t)picture_library_memory());
 }
 
+void telemetry_local_cache(struct telemetry *telemetry, enum local_cache_event event)
+{
+    static const enum row rows[LOCAL_CACHE_EVENT__MAX] = {
+        [LOCAL_CACHE_EVENT_HIT] = ROW_LOCAL_CACHE_HITS,
+        [LOCAL_CACHE_EVENT_STALE] = ROW_LOCAL_CACHE_STALE,
+        [LOCAL_CACHE_EVENT_MISS] = ROW_LOCAL_CACHE_MISSES,
+        [LOCAL_CACHE_EVENT_UNSTORED] = ROW_LOCAL_CACHE_UNSTORED,
+    };
+    metrics_add(telemetry->metrics, rows[event], METRIC_AT(0), 1);
+}
+
+void telemetry_local_cache_size(struct telemetry *telemetry, int64_t bytes, int64_t files)
+{
+    metrics_gauge_set(telemetry->metrics, ROW_LOCAL_CACHE_BYTES, METRIC_AT(0), bytes);
+    metrics_gauge_set(telemetry->metrics, ROW_LOCAL_CACHE_FILES, METRIC_AT(0), files);
+}
+
 void telemetry_queue(struct telemetry *telemetry, int change)
 {
     metrics_gauge_add(telemetry->metrics, ROW_QUEUE_LENGTH, METRIC_AT(0), change);
+}
+
+void telemetry_watched_cache(struct telemetry *telemetry, bool up, uint64_t cpu_ns)
+{
+    metrics_gauge_set(telemetry->metrics, ROW_WATCHED_CACHE_UP, METRIC_AT(0), up ? 1 : 0);
+    metrics_add(telemetry->metrics, ROW_WATCHED_CACHE_CPU, METRIC_AT(0), cpu_ns);
 }
 
 void telemetry_running(struct telemetry *telemetry, int change)

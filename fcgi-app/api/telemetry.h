@@ -41,6 +41,15 @@ enum telemetry_breaker { BREAKER_CACHE, BREAKER_FACEBOX, BREAKER_PAYMENT, BREAKE
 enum fault_route { FAULT_ROUTE_CACHE, FAULT_ROUTE_EMOJIFY, FAULT_ROUTE__MAX };
 enum fault_type { FAULT_HTTP_ERROR, FAULT_DELAY, FAULT_DUMP, FAULT_TYPE__MAX };
 
+/* What GET /cache/{file} found in the local tier. */
+enum local_cache_event {
+    LOCAL_CACHE_EVENT_HIT,
+    LOCAL_CACHE_EVENT_STALE, /* it was there, but the cache had to be asked */
+    LOCAL_CACHE_EVENT_MISS,
+    LOCAL_CACHE_EVENT_UNSTORED, /* what the cache had answered could not be kept */
+    LOCAL_CACHE_EVENT__MAX
+};
+
 /* The rings of the history: ten minutes closely, and something over an hour. */
 enum { TELEMETRY_MINUTES_AGO, TELEMETRY_HOUR_AGO };
 
@@ -65,6 +74,13 @@ enum app_err telemetry_write(struct telemetry *telemetry, struct buf *out)
  * For the pool's leader, about once a second. `now_ns`: CLOCK_MONOTONIC.
  */
 void telemetry_record(struct telemetry *telemetry, int64_t now_ns);
+
+/*
+ * What a look at the cache service's own metrics has found (api/admin/cache_watch.h):
+ * whether they can be had, and how much CPU time it took since the last look. For the
+ * pool's leader.
+ */
+void telemetry_watched_cache(struct telemetry *telemetry, bool up, uint64_t cpu_ns);
 
 /* Where the history (lib/telemetry/history.h) has what is known of a route. */
 struct telemetry_route {
@@ -112,6 +128,10 @@ void telemetry_stored(struct telemetry *telemetry, size_t faces);
 
 /* The pictures of one request are not in memory any more. */
 void telemetry_pictures_freed(struct telemetry *telemetry);
+
+void telemetry_local_cache(struct telemetry *telemetry, enum local_cache_event event);
+/* What the local tier holds; 0 and 0 in all processes of the pool but one. */
+void telemetry_local_cache_size(struct telemetry *telemetry, int64_t bytes, int64_t files);
 
 /* So many more requests and jobs wait for their turn, or for who does the same work. */
 void telemetry_queue(struct telemetry *telemetry, int change);

@@ -13,7 +13,7 @@
  * store_free. Errors, with the reason in why->text (for a gRPC status) and
  * why->detail (for the log):
  *   APP_NOT_FOUND    there is no such entry, or it is taken down or too old
- *   APP_GONE         put: the entry was taken down
+ *   APP_GONE         put, exists: the entry was taken down
  *   APP_TOO_LARGE    no room: the disk is full, or the entry is over a limit
  *   APP_NO_MEMORY
  *   APP_UNAVAILABLE  what keeps the entries is away, or does not serve for now
@@ -51,7 +51,10 @@ struct store_operations {
      */
     enum app_err (*put)(struct store *store, const char *id, size_t id_len, const void *data,
                         size_t len, struct err_buf *why);
-    /* Whether get would find it; not finding it is no error here. */
+    /*
+     * Whether get would find it; not finding it is no error here, but APP_GONE tells who
+     * is about to make the entry that it would be refused.
+     */
     enum app_err (*exists)(struct store *store, const char *id, size_t id_len, bool *exists,
                            struct err_buf *why);
     /* Whether the store can be read and written now. */

@@ -210,6 +210,8 @@ static enum app_err file_exists(struct store *store, const char *id, size_t id_l
         *exists = false;
         return APP_OK;
     }
+    if (store_is_mark(&status))
+        return APP_GONE;
     *exists = is_found(self, name, &status);
     if (*exists) /* who asks is likely to come for it */
         stamp_use(self, -1, name, &status);

@@ -28,6 +28,12 @@ static const char put_script[] =
     "else redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2]) end "
     "return 1";
 
+/* The length of the value; -1 when there is none. */
+static const char exists_script[] =
+    "local length = redis.call('STRLEN', KEYS[1]) "
+    "if length == 0 and redis.call('EXISTS', KEYS[1]) == 0 then return -1 end "
+    "return length";
+
 struct store_redis {
     struct store base; /* first, so that a struct store is one of these */
     struct redis_pool *pool;
@@ -143,13 +149,16 @@ static enum app_err redis_exists(struct store *store, const char *id, size_t id_
 {
     char room[KEY_MAX];
     struct redis_reply reply = {.type = REDIS_NIL};
-    const struct redis_word words[] = {REDIS_WORD("STRLEN"), key_of(id, id_len, room)};
-    enum app_err err = call(self_of(store), words, 2, REDIS_NUMBER, &reply, why);
+    const struct redis_word words[] = {REDIS_WORD("EVAL"), REDIS_WORD(exists_script),
+                                       REDIS_WORD("1"), key_of(id, id_len, room)};
+    enum app_err err = call(self_of(store), words, 4, REDIS_NUMBER, &reply, why);
     if (err)
         return err;
-    *exists = reply.number > 0;
+    err = reply.number == 0 ? APP_GONE : APP_OK;
+    if (!err)
+        *exists = reply.number > 0;
     redis_reply_release(&reply);
-    return APP_OK;
+    return err;
 }
 
 /* A replica cannot be written, for example. A full memory passes: what is stored can be read. */

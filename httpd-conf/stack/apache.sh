@@ -54,7 +54,7 @@ END
     sed -n 's/^ *"\(\.[a-z0-9]*\)" *=> "\(.*\)".*/AddType "\2" \1/p' "$root/httpd-conf/lighttpd/mimetypes.conf"
     echo "Define EMOJIFY_CONNECT \"'self'\""
     echo "Include \"$(reachable "$root/httpd-conf/apache")/htdocs.conf\""
-    echo "Define EMOJIFY_TIER \"$LOCAL_CACHE_DIR\""
+    echo "Define EMOJIFY_TIER \"$tier\""
     echo "Define EMOJIFY_LOG \"$state/access.log\""
     "write_$(echo "$WEB" | tr - _)_conf"
 }

@@ -34,11 +34,28 @@ accesslog.filename = "/dev/fd/7"
 var.emojify_api = "$(api_program)"
 var.emojify_processes = $API_PROCESSES
 var.emojify_socket = "$sockets/api.sock"
-var.emojify_tier = "$LOCAL_CACHE_DIR/"
+var.emojify_tier = "$tier/"
 var.emojify_connect = "'self'"
 include "$1/mimetypes.conf"
 include "$1/htdocs.conf"
 include "$1/emojify.conf"
+END
+    [ "$DIRECT" = off ] || write_direct_conf "$1"
+}
+
+# LOCAL_CACHE_TTL in seconds, when it is written as one number: max_age must be the
+# application's, which goes on answering alone when it is not.
+write_direct_conf() { # directory of direct.conf
+    max_age=${LOCAL_CACHE_TTL:-30}
+    unit=1
+    case $max_age in
+    *m) unit=60 ;;
+    *h) unit=3600 ;;
+    esac
+    max_age=${max_age%[smh]}
+    ! is_number "$max_age" 1 86400 || cat <<END
+var.emojify_max_age = "$((max_age * unit))"
+include "$1/direct.conf"
 END
 }
 

@@ -27,7 +27,8 @@ choose_directories() {
         stage=/var/tmp/$own # programs cannot be started from every /dev/shm
     fi
     export RUN_DIR="${RUN_DIR:-$memory/run}"
-    export LOCAL_CACHE_DIR="${LOCAL_CACHE_DIR:-$memory/tier}"
+    export LOCAL_CACHE_DIR="${LOCAL_CACHE_DIR-$memory/tier}" # empty: no local tier
+    tier=${LOCAL_CACHE_DIR:-$memory/tier}
     export CACHE_FILE_LOCATION="${CACHE_FILE_LOCATION:-$state/cache}"
 }
 
@@ -53,7 +54,7 @@ make_directories() {
     rm -f "$state"/*.log
     private_directory "$memory" 711
     private_directory "$stage" 755
-    for directory in "$RUN_DIR" "$LOCAL_CACHE_DIR" "$memory/uploads" "$memory/web" "$sockets"; do
+    for directory in "$RUN_DIR" "$tier" "$memory/uploads" "$memory/web" "$sockets"; do
         users_directory "$directory"
     done
     # Sockets in it get its group, so that www-data can connect to root's cache.

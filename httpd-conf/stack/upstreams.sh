@@ -28,6 +28,7 @@ start_cache() {
         BIND_ADDRESS="unix:$sockets/cache.sock" HEALTH_BIND_ADDRESS=127.0.0.1 "$BUILD/emojify-cache"
     umask 077
     export CACHE_ADDRESS="unix:$sockets/cache.sock"
+    export CACHE_METRICS_ADDRESS="127.0.0.1:$port"
 }
 
 start_facebox() {

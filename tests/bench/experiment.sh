@@ -17,6 +17,9 @@ out=build/experiment
 export PORT="${PORT:-18500}" API_PROCESSES="${API_PROCESSES:-2}"
 export PROFILE=on PROFILE_TOKEN=an-experiment-of-one-minute LOG_LEVEL=warn
 export API_STDERR=/dev/null CACHE_ERROR_TYPE=dump
+# Each picture through the application both times: the line's cost is to be seen, and
+# nothing else.
+export LOCAL_CACHE_DIR=
 base=http://127.0.0.1:$PORT
 id=experiment-100k
 mkdir -p "$out"

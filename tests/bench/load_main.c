@@ -10,6 +10,8 @@
  *       -p NAME=PID[,PID...]   a group of processes whose CPU time is counted; repeatable
  *       -m METHOD, -d FILE, -t TYPE   another request: its method, body and content type
  *
+ * A %d in PATH stands for the connection's number, 1 to 8 and again from 1.
+ *
  * Prints one line of JSON: requests, errors (no answer, or a status of 400 and
  * above), bytes of bodies, rate, latencies in microseconds, CPU microseconds a
  * request for each group. With a rate, a request's latency counts from when it
@@ -24,6 +26,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -77,8 +80,11 @@ struct connection {
 static struct options options = {
     .connections = 8, .seconds = 2, .method = "GET", .type = "text/plain"};
 static struct connection *connections;
-static char *request;
-static size_t request_len;
+enum { REQUESTS = 8 }; /* for a path with %d */
+static struct request {
+    char *text;
+    size_t len;
+} made_requests[REQUESTS];
 static int epoll_fd;
 
 static uint32_t *samples_us;
@@ -159,8 +165,10 @@ static void reopen(struct connection *connection)
 
 static bool send_request(struct connection *connection)
 {
-    for (size_t sent = 0; sent < request_len;) {
-        ssize_t part = send(connection->fd, request + sent, request_len - sent, MSG_NOSIGNAL);
+    const struct request *request = &made_requests[(connection - connections) % REQUESTS];
+    for (size_t sent = 0; sent < request->len;) {
+        ssize_t part =
+            send(connection->fd, request->text + sent, request->len - sent, MSG_NOSIGNAL);
         if (part <= 0)
             return false;
         sent += (size_t)part;
@@ -328,31 +336,42 @@ static void report(double seconds)
 
 /* --- Arguments -------------------------------------------------------------------- */
 
-static void make_request(void)
+static void read_body(char **body, size_t *len)
+{
+    FILE *file = fopen(options.body_file, "re");
+    FILE *copy = open_memstream(body, len);
+    int byte;
+    if (!file || !copy)
+        die(options.body_file);
+    while ((byte = fgetc(file)) != EOF)
+        fputc(byte, copy);
+    (void)fclose(file);
+    (void)fclose(copy);
+}
+
+static void make_requests(void)
 {
     char *body = NULL;
     size_t body_len = 0;
-    FILE *made = open_memstream(&request, &request_len);
-    if (options.body_file) {
-        FILE *file = fopen(options.body_file, "re");
-        FILE *copy = open_memstream(&body, &body_len);
-        int byte;
-        if (!file || !copy)
-            die(options.body_file);
-        while ((byte = fgetc(file)) != EOF)
-            fputc(byte, copy);
-        (void)fclose(file);
-        (void)fclose(copy);
+    if (options.body_file)
+        read_body(&body, &body_len);
+    const char *number = strstr(options.path, "%d");
+    int before = (int)(number ? number - options.path : (ptrdiff_t)strlen(options.path));
+    for (int i = 0; i < REQUESTS; i++) {
+        FILE *made = open_memstream(&made_requests[i].text, &made_requests[i].len);
+        if (!made)
+            die("no memory");
+        fprintf(made, "%s %.*s", options.method, before, options.path);
+        if (number)
+            fprintf(made, "%d%s", i + 1, number + 2);
+        fprintf(made, " HTTP/1.1\r\nHost: 127.0.0.1\r\n");
+        if (body)
+            fprintf(made, "Content-Type: %s\r\nContent-Length: %zu\r\n", options.type, body_len);
+        fprintf(made, "\r\n");
+        if (body)
+            fwrite(body, 1, body_len, made);
+        (void)fclose(made);
     }
-    if (!made)
-        die("no memory");
-    fprintf(made, "%s %s HTTP/1.1\r\nHost: 127.0.0.1\r\n", options.method, options.path);
-    if (body)
-        fprintf(made, "Content-Type: %s\r\nContent-Length: %zu\r\n", options.type, body_len);
-    fprintf(made, "\r\n");
-    if (body)
-        fwrite(body, 1, body_len, made);
-    (void)fclose(made);
     free(body);
 }
 
@@ -400,7 +419,7 @@ static void read_arguments(int argc, char **argv)
 int main(int argc, char **argv)
 {
     read_arguments(argc, argv);
-    make_request();
+    make_requests();
     connections = calloc((size_t)options.connections, sizeof(*connections));
     samples_us = malloc(SAMPLES_MAX * sizeof(*samples_us));
     epoll_fd = epoll_create1(EPOLL_CLOEXEC);

@@ -276,6 +276,7 @@ static void entries_and_take_downs_in_redis_survive_the_program(void **state)
     assert_int_equal(call(fixture, "/Cache/Get", BYTES("\x0a\x03key")), 0);
     assert_memory_equal(fixture->answer.message, "\x0a\x03key\x12\x05world", 12);
     assert_int_equal(call(fixture, "/Cache/Put", BYTES("\x0a\x04gone\x12\x05world")), 9);
+    assert_int_equal(call(fixture, "/Cache/Exists", BYTES("\x0a\x04gone")), 9);
     assert_int_equal(call(fixture, "/Cache/Get", BYTES("\x0a\x04gone")), 5);
     assert_log_has(fixture, "REDIS_URL=***");
 }

@@ -32,8 +32,9 @@ enum {
 
 static int start(void **state)
 {
-    return scene_start(
-        state, (const char *const[]){"CACHE_TIMEOUT=1s", "FACEBOX_TIMEOUT=" FACEBOX_TIMEOUT, NULL});
+    /* Each GET asks the cache, whatever the local tier has. */
+    return scene_start(state, (const char *const[]){"CACHE_TIMEOUT=1s", "LOCAL_CACHE_TTL=0",
+                                                    "FACEBOX_TIMEOUT=" FACEBOX_TIMEOUT, NULL});
 }
 
 /* A picture that nobody has asked for yet; the same picture, of course. */

@@ -196,6 +196,7 @@ static void a_bad_setting_stops_the_start_with_its_name_value_and_range(void **s
         {"api", "API_PATH=api", "must begin and end with /"},
         {"api", "CACHE_ADDRESS=nowhere", "host:port or unix:/path"},
         {"api", "FETCH_ALLOW_CIDR=10.0.0.0/33", ""},
+        {"api", "METRICS_AUTH=token", "needs PROFILE_TOKEN"},
         {"api", "LOG_LEVEL=loud", "trace|debug|info|warn|error|off"},
         {"cache", "BIND_PORT=65536", "0 to 65535"},
         {"cache", "CACHE_MAX_LIFE=-1", ""},

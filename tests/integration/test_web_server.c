@@ -25,7 +25,8 @@ enum {
 
 static int start(void **state)
 {
-    return scene_start(state, (const char *const[]){"API_PROCESSES=4", NULL});
+    /* lighttpd itself takes "%2F" for "/" when it looks for a file to send. */
+    return scene_start(state, (const char *const[]){"API_PROCESSES=4", "DIRECT=off", NULL});
 }
 
 /* --- Paths ------------------------------------------------------------------------ */

@@ -33,7 +33,7 @@ int pprof_scene_start(void **state)
     return scene_start(state, (const char *const[]){"API_PROCESSES=4", "PROFILE=on",
                                                     "PROFILE_TOKEN=" PPROF_TOKEN, "PROFILE_RING=19",
                                                     "PROFILE_HEAP=512K", "START_SECONDS=60",
-                                                    "EMOJIFY_QUEUE=8", NULL});
+                                                    "EMOJIFY_QUEUE=8", "LOCAL_CACHE_TTL=0", NULL});
 }
 
 /* --- Asking ------------------------------------------------------------------------- */

@@ -203,7 +203,8 @@ static enum app_err judge(enum cache_method method, const struct reply *reply, s
     err_detail(why, "%s: gRPC status %d: %.*s", method_titles[method], (int)reply->status,
                (int)GRPC_SLICE_LENGTH(reply->words),
                (const char *)GRPC_SLICE_START_PTR(reply->words));
-    if (reply->status == GRPC_STATUS_FAILED_PRECONDITION && method == CACHE_PUT)
+    if (reply->status == GRPC_STATUS_FAILED_PRECONDITION &&
+        (method == CACHE_PUT || method == CACHE_EXISTS))
         return err_set(why, APP_GONE, "%s", app_strerror(APP_GONE));
     if (reply->status == GRPC_STATUS_DEADLINE_EXCEEDED)
         return err_set(why, APP_UPSTREAM_TIMEOUT, "the cache took too long");

@@ -122,6 +122,10 @@ enum app_err cache_take_down(struct cache_caller *caller, const struct cache_cal
                              const char *id, struct err_buf *why)
     __attribute__((warn_unused_result));
 
+/*
+ * Whether cache_get would find it. APP_GONE: it was taken down, so that making the
+ * picture would be for nothing; our cache says so, others may say that it is not there.
+ */
 enum app_err cache_exists(struct cache_caller *caller, const struct cache_call *call,
                           const char *id, bool *exists, struct err_buf *why)
     __attribute__((warn_unused_result));

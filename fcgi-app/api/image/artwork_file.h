@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "api/image/fnv1a.h"
+#include "lib/base/fnv1a.h"
 
 #define ARTWORK_FILE_NAME "emoji.artwork"
 

@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "api/image/fnv1a.h"
+#include "lib/base/fnv1a.h"
 
 /* Of the face's longer side, in percent. Chosen by eye on portraits. */
 enum { SIDE_PERCENT = 140, RAISE_PERCENT = 5 };

@@ -7,16 +7,13 @@
 #include <stdio.h>
 #include <string.h>
 
-#include <openssl/evp.h>
-
 #include "api/profiling/flame_tree.h"
+#include "lib/http/page.h"
 
 /* Made by the linker from page/; the names are its own. */
 extern const char _binary_flamegraph_html_start[], _binary_flamegraph_html_end[];
 extern const char _binary_flamegraph_css_start[], _binary_flamegraph_css_end[];
 extern const char _binary_flamegraph_js_start[], _binary_flamegraph_js_end[];
-
-enum { SHA256_BYTES = 32, SHA256_BASE64 = 45 };
 
 /* --- JSON ----------------------------------------------------------------------------------- */
 
@@ -225,54 +222,29 @@ static enum app_err put_data(const struct flamegraph_options *options,
 
 /* --- the page --------------------------------------------------------------------------------- */
 
-struct text {
-    const char *data;
-    size_t len;
-};
-
-static struct text page_html(void)
+static struct page_text page_css(void)
 {
-    return (struct text){_binary_flamegraph_html_start,
-                         (size_t)(_binary_flamegraph_html_end - _binary_flamegraph_html_start)};
+    return PAGE_EMBEDDED(flamegraph_css);
 }
 
-static struct text page_css(void)
+static struct page_text page_js(void)
 {
-    return (struct text){_binary_flamegraph_css_start,
-                         (size_t)(_binary_flamegraph_css_end - _binary_flamegraph_css_start)};
-}
-
-static struct text page_js(void)
-{
-    return (struct text){_binary_flamegraph_js_start,
-                         (size_t)(_binary_flamegraph_js_end - _binary_flamegraph_js_start)};
-}
-
-/* Append the page up to `marker` and move *rest behind it. */
-static enum app_err put_until(struct text *rest, const char *marker, struct buf *out)
-{
-    const char *at = memmem(rest->data, rest->len, marker, strlen(marker));
-    assert(at);
-    size_t len = (size_t)(at - rest->data);
-    enum app_err err = buf_append(out, rest->data, len);
-    rest->data += len + strlen(marker);
-    rest->len -= len + strlen(marker);
-    return err;
+    return PAGE_EMBEDDED(flamegraph_js);
 }
 
 static enum app_err put_page(const struct flamegraph_options *options,
                              const struct flame_tree *tree, struct buf *out)
 {
-    struct text rest = page_html();
-    enum app_err err = put_until(&rest, "<!--style-->", out);
+    struct page_text rest = PAGE_EMBEDDED(flamegraph_html);
+    enum app_err err = page_put_until(&rest, "<!--style-->", out);
     if (!err)
         err = buf_append(out, page_css().data, page_css().len);
     if (!err)
-        err = put_until(&rest, "<!--data-->", out);
+        err = page_put_until(&rest, "<!--data-->", out);
     if (!err)
         err = put_data(options, tree, out);
     if (!err)
-        err = put_until(&rest, "<!--script-->", out);
+        err = page_put_until(&rest, "<!--script-->", out);
     if (!err)
         err = buf_append(out, page_js().data, page_js().len);
     return err ? err : buf_append(out, rest.data, rest.len);
@@ -291,25 +263,15 @@ enum app_err flamegraph_write(const struct flamegraph_options *options, struct b
     return err;
 }
 
-static enum app_err put_hash(const char *directive, struct text content, struct buf *out)
-{
-    unsigned char digest[EVP_MAX_MD_SIZE];
-    unsigned char base64[SHA256_BASE64];
-    unsigned int len = 0;
-    if (!EVP_Digest(content.data, content.len, digest, &len, EVP_sha256(), NULL) ||
-        len != SHA256_BYTES)
-        return APP_INTERNAL;
-    (void)EVP_EncodeBlock(base64, digest, SHA256_BYTES);
-    return buf_printf(out, "; %s 'sha256-%s'", directive, (const char *)base64);
-}
-
 enum app_err flamegraph_csp(struct buf *out)
 {
-    enum app_err err = buf_append_str(out, "default-src 'none'");
+    enum app_err err = buf_append_str(out, "default-src 'none'; style-src ");
     if (!err)
-        err = put_hash("style-src", page_css(), out);
+        err = page_put_hash(page_css(), out);
     if (!err)
-        err = put_hash("script-src", page_js(), out);
+        err = buf_append_str(out, "; script-src ");
+    if (!err)
+        err = page_put_hash(page_js(), out);
     return err ? err
                : buf_append_str(out, "; img-src data:; base-uri 'none'; form-action 'none'; "
                                      "frame-ancestors 'none'");

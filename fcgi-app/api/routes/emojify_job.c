@@ -69,9 +69,6 @@ enum app_err route_emojify_query(struct exchange *exchange)
 {
     const char *id = exchange->parameter;
     struct job_view view;
-    enum app_err err = response_header(exchange->response, "Cache-Control", "no-store");
-    if (err)
-        return err;
     if (!exchange->app->background)
         return err_set(&exchange->why, APP_NOT_IMPLEMENTED,
                        "nothing is done in the background here, for WORKERS is 1");

@@ -86,7 +86,6 @@ enum app_err route_health(struct exchange *exchange)
     bool healthy = is_healthy(&facebox) && is_healthy(&cache);
     log_failure(exchange, "facebox", report.facebox, &report.facebox_why);
     log_failure(exchange, "cache", report.cache, &report.cache_why);
-    response_header(exchange->response, "Cache-Control", "no-store");
     if (request_accepts_json(exchange->request))
         return answer_report_json(exchange, &report, &facebox, &cache);
 
@@ -102,13 +101,11 @@ enum app_err route_health(struct exchange *exchange)
 
 enum app_err route_health_live(struct exchange *exchange)
 {
-    response_header(exchange->response, "Cache-Control", "no-store");
     return answer_text(exchange, 200, "OK\n");
 }
 
 enum app_err route_health_ready(struct exchange *exchange)
 {
-    response_header(exchange->response, "Cache-Control", "no-store");
     if (atomic_load(&exchange->app->stopping))
         return err_set(&exchange->why, APP_UNAVAILABLE, "stopping");
     return answer_text(exchange, 200, "OK\n");

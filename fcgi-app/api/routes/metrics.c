@@ -12,8 +12,6 @@ enum app_err route_metrics(struct exchange *exchange)
     buf_init(&text, LIMIT_METRICS_TEXT);
     enum app_err err = telemetry_write(&exchange->app->telemetry, &text);
     if (!err)
-        err = response_header(exchange->response, "Cache-Control", "no-store");
-    if (!err)
         err = response_send(exchange->response, 200, METRICS_CONTENT_TYPE, text.data, text.len);
     buf_release(&text);
     return err == APP_TOO_LARGE ? APP_INTERNAL : err;

@@ -42,9 +42,6 @@ static enum app_err read_card(struct exchange *exchange, struct card *card)
 
 static enum app_err relay(struct exchange *exchange, const struct payment_answer *answer)
 {
-    enum app_err err = response_header(exchange->response, "Cache-Control", "no-store");
-    if (err)
-        return err;
     if (answer->body.len == 0)
         return response_send(exchange->response, 204, NULL, NULL, 0);
     bool is_plain = answer->status == 201 || answer->status == 202;

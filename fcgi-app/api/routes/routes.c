@@ -19,6 +19,8 @@ const struct route root_routes[] = {
     {HTTP_GET, "/metrics", "metrics", route_metrics, ROUTE_METRICS},
     {HTTP_GET, "/debug/log", "log", route_log_level, ROUTE_TOKEN},
     {HTTP_POST, "/debug/log", "log", route_log_level_set, ROUTE_TOKEN},
+    {HTTP_GET, "/debug/", "admin", route_admin, ROUTE_ADMIN},
+    {HTTP_GET, "/debug/status", "admin_status", route_admin_status, ROUTE_ADMIN},
     {HTTP_GET, "/debug/pprof", "pprof", route_pprof_redirect, ROUTE_ADMIN},
     {HTTP_GET, "/debug/pprof/", "pprof", route_pprof_index, ROUTE_ADMIN},
     {HTTP_GET, "/debug/pprof/{name}", "pprof", route_pprof, ROUTE_ADMIN},

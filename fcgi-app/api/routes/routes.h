@@ -34,6 +34,8 @@ route_handler route_health_live;    /* GET /health/live */
 route_handler route_health_ready;   /* GET /health/ready */
 route_handler route_payments;       /* POST /payments     payments.c */
 
+route_handler route_admin;          /* GET /debug/        admin.c, at the root */
+route_handler route_admin_status;   /* GET /debug/status */
 route_handler route_pprof_redirect; /* GET /debug/pprof         pprof.c, at the root */
 route_handler route_pprof_index;    /* GET /debug/pprof/ */
 route_handler route_pprof;          /* /debug/pprof/{name} */

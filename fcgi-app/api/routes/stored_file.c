@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "lib/http/conditional.h"
@@ -28,6 +29,17 @@ void stored_file_look(struct stored_file *file, const struct iovec *pieces, size
     xxh3_hex(pieces, count, hash);
     file->type = sniff(pieces, count);
     (void)snprintf(file->etag, sizeof(file->etag), "\"%s\"", hash);
+}
+
+void stored_file_known(struct stored_file *file, const char *type, uint64_t hash)
+{
+    file->type = type;
+    (void)snprintf(file->etag, sizeof(file->etag), "\"%0*" PRIx64 "\"", XXH3_HEX_LEN, hash);
+}
+
+uint64_t stored_file_hash(const struct stored_file *file)
+{
+    return strtoull(file->etag + 1, NULL, 16);
 }
 
 /* --- Headers --------------------------------------------------------------------- */
@@ -130,14 +142,14 @@ static enum app_err send_part(struct exchange *exchange, const struct stored_fil
     return response_send_pieces(exchange->response, 206, file->type, cut_pieces, cut_count);
 }
 
-/* RFC 9110, 15.5.17. No body: whoever asks for a range is a program. */
+/* RFC 9110, 15.5.17 */
 static enum app_err send_unsatisfiable(struct exchange *exchange, size_t size)
 {
     const char *content_range = arena_printf(exchange->request->arena, "bytes */%zu", size);
     if (!content_range)
         return APP_NO_MEMORY;
     enum app_err err = response_header(exchange->response, "Content-Range", content_range);
-    return err ? err : response_send(exchange->response, 416, NULL, NULL, 0);
+    return err ? err : APP_RANGE_UNSATISFIABLE;
 }
 
 static const char *header_or_none(const struct exchange *exchange, const char *name)
@@ -146,19 +158,29 @@ static const char *header_or_none(const struct exchange *exchange, const char *n
     return value ? value : "";
 }
 
+static bool is_not_modified(const struct exchange *exchange, const struct stored_file *file)
+{
+    return conditional_none_match(header_or_none(exchange, "If-None-Match"), file->etag);
+}
+
+static enum range_kind range_of(const struct exchange *exchange, const struct stored_file *file,
+                                size_t size, struct range *part)
+{
+    if (exchange->request->method != HTTP_GET) /* RFC 9110, 14.2: for no other method */
+        return RANGE_WHOLE;
+    return conditional_range(header_or_none(exchange, "Range"),
+                             header_or_none(exchange, "If-Range"), file->etag, size, part);
+}
+
 enum app_err stored_file_send(struct exchange *exchange, const struct stored_file *file,
                               const struct iovec *pieces, size_t count)
 {
     struct response *response = exchange->response;
     struct range part = {0, 0};
-    if (conditional_none_match(header_or_none(exchange, "If-None-Match"), file->etag))
+    if (is_not_modified(exchange, file))
         return response_send(response, 304, NULL, NULL, 0);
 
-    enum range_kind kind = RANGE_WHOLE;
-    if (exchange->request->method == HTTP_GET) /* RFC 9110, 14.2: for no other method */
-        kind = conditional_range(header_or_none(exchange, "Range"),
-                                 header_or_none(exchange, "If-Range"), file->etag,
-                                 total_of(pieces, count), &part);
+    enum range_kind kind = range_of(exchange, file, total_of(pieces, count), &part);
     if (kind == RANGE_UNSATISFIABLE)
         return send_unsatisfiable(exchange, total_of(pieces, count));
     enum app_err err = response_header(response, "Accept-Ranges", "bytes");
@@ -167,4 +189,36 @@ enum app_err stored_file_send(struct exchange *exchange, const struct stored_fil
     if (kind == RANGE_PART)
         return send_part(exchange, file, pieces, count, part);
     return response_send_pieces(response, 200, file->type, pieces, count);
+}
+
+/* Web servers decode the path. */
+static char *encode_path(struct arena *arena, const char *path)
+{
+    static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+                                "0123456789/._~=-";
+    char *encoded = arena_alloc(arena, strlen(path) * 3 + 1);
+    char *out = encoded;
+    for (; encoded && *path; path++) {
+        if (strchr(plain, *path))
+            *out++ = *path;
+        else
+            out += snprintf(out, 4, "%%%02X", (unsigned char)*path);
+    }
+    if (encoded)
+        *out = '\0';
+    return encoded;
+}
+
+enum app_err stored_file_send_path(struct exchange *exchange, const struct stored_file *file,
+                                   const char *path, size_t size)
+{
+    struct response *response = exchange->response;
+    struct range part;
+    if (is_not_modified(exchange, file))
+        return response_send(response, 304, NULL, NULL, 0);
+    if (range_of(exchange, file, size, &part) == RANGE_UNSATISFIABLE)
+        return send_unsatisfiable(exchange, size);
+    const char *encoded = encode_path(exchange->request->arena, path);
+    enum app_err err = encoded ? response_header(response, "X-Sendfile", encoded) : APP_NO_MEMORY;
+    return err ? err : response_send(response, 200, file->type, NULL, 0);
 }

@@ -18,6 +18,11 @@ struct stored_file {
 /* Look at all of the bytes. */
 void stored_file_look(struct stored_file *file, const struct iovec *pieces, size_t count);
 
+/* The same, of bytes that were looked at before. `type` must be static. */
+void stored_file_known(struct stored_file *file, const char *type, uint64_t hash);
+/* The tag's hash, for stored_file_known. */
+uint64_t stored_file_hash(const struct stored_file *file);
+
 /*
  * Add what every answer with the file carries: Cache-Control, ETag, and
  * Content-Disposition for ?download=1. Errors as response_header.
@@ -27,10 +32,20 @@ enum app_err stored_file_headers(struct exchange *exchange, const struct stored_
 
 /*
  * Send the file, after stored_file_headers: 200, or what the request's
- * conditions and range make of it: 304, 206, 416. Errors as response_send.
+ * conditions and range make of it: 304, 206. APP_RANGE_UNSATISFIABLE, with
+ * Content-Range added; other errors as response_send.
  */
 enum app_err stored_file_send(struct exchange *exchange, const struct stored_file *file,
                               const struct iovec *pieces, size_t count)
+    __attribute__((warn_unused_result));
+
+/*
+ * The same by X-Sendfile, the web server then sends the file at `path`, of `size` bytes,
+ * whole or the range of it. What needs no bytes, 304 and 416, is answered here, so
+ * that it does not depend on the web server.
+ */
+enum app_err stored_file_send_path(struct exchange *exchange, const struct stored_file *file,
+                                   const char *path, size_t size)
     __attribute__((warn_unused_result));
 
 #endif

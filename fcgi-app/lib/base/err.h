@@ -34,6 +34,7 @@
     X(TOO_LARGE, 413, "too-large", "too large")                                                    \
     X(URI_TOO_LONG, 414, "uri-too-long", "the request's path is too long")                         \
     X(NOT_A_PICTURE, 415, "not-a-picture", "not a picture of a kind that is taken here")           \
+    X(RANGE_UNSATISFIABLE, 416, "range-not-satisfiable", "the range begins behind the file's end") \
     X(PICTURE_REFUSED, 422, "picture-refused", "the picture cannot be processed")                  \
     X(HEADERS_TOO_LARGE, 431, "headers-too-large", "the request's headers are too large")          \
     X(CLIENT_GONE, 499, "client-gone", "the client closed the connection")                         \

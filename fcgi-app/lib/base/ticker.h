@@ -2,7 +2,8 @@
 /*
  * A thread that does small chores again and again: look at a file, remove what
  * has expired. One after the other, in the order of the table, so a chore that
- * takes long keeps the others waiting; none may block on a peer.
+ * takes long keeps the others waiting; none may wait for a peer longer than a fraction of a
+ * second, and not again and again.
  *
  * ticker_new after the signals are blocked, ticker_free before what the chores
  * use is taken down.

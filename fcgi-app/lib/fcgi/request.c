@@ -13,6 +13,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/limits.h"
+#include "lib/http/accept.h"
 #include "lib/http/uri.h"
 
 enum { ID_BYTES = 16, VARIABLE_NAME_MAX = 128, BODY_FIRST_CAPACITY = 16 * 1024 };
@@ -211,42 +212,9 @@ const char *request_media_type(const struct request *request)
     return type;
 }
 
-/* Whether the parameters of a media range, up to ',', hold a weight of zero. */
-static bool is_refused(const char *parameters)
-{
-    size_t len = strcspn(parameters, ",");
-    for (size_t i = 0; i < len; i++) {
-        if (parameters[i] != ';')
-            continue;
-        const char *name = parameters + i + 1;
-        name += strspn(name, " \t");
-        if (strncasecmp(name, "q=", 2) == 0) {
-            const char *weight = name + 2;
-            char next = weight[strspn(weight, "0.")];
-            return weight[0] == '0' && !(next >= '1' && next <= '9');
-        }
-    }
-    return false;
-}
-
-static bool range_is(const char *range, size_t len, const char *type)
-{
-    return len == strlen(type) && strncasecmp(range, type, len) == 0;
-}
-
 bool request_accepts_json(const struct request *request)
 {
-    const char *range = request_header(request, "Accept");
-    while (range && *range) {
-        range += strspn(range, " \t,");
-        size_t len = strcspn(range, "; \t,");
-        if ((range_is(range, len, "application/json") ||
-             range_is(range, len, "application/problem+json")) &&
-            !is_refused(range + len))
-            return true;
-        range += strcspn(range, ",");
-    }
-    return false;
+    return accept_prefers_json(request_header(request, "Accept"));
 }
 
 /* --- Body --- */

@@ -78,7 +78,7 @@ const char *request_param(const struct request *request, const char *name);
 /* The media type of Content-Type in lower case without parameters; "" when absent. */
 const char *request_media_type(const struct request *request);
 
-/* Whether Accept prefers JSON: names application/json or application/problem+json. */
+/* Whether Accept prefers JSON to plain text, see lib/http/accept.h. */
 bool request_accepts_json(const struct request *request);
 
 /*

@@ -71,21 +71,39 @@ enum app_err response_header(struct response *response, const char *name, const 
     return err;
 }
 
-static bool has_header(const struct response *response, const char *name)
+/* The line of a header, and the start of the next; NULL when there is none. */
+static char *find_header(const struct response *response, const char *name, char **next)
 {
     if (!response->head)
-        return false;
+        return NULL;
     size_t name_len = strlen(name);
-    const char *line = response->head;
-    const char *end = line + response->head_len;
+    char *line = response->head;
+    char *end = line + response->head_len;
     while (line < end) {
         size_t left = (size_t)(end - line);
+        char *newline = memchr(line, '\n', left);
+        *next = newline ? newline + 1 : end;
         if (left > name_len && line[name_len] == ':' && strncasecmp(line, name, name_len) == 0)
-            return true;
-        const char *newline = memchr(line, '\n', left);
-        line = newline ? newline + 1 : end;
+            return line;
+        line = *next;
     }
-    return false;
+    return NULL;
+}
+
+static bool has_header(const struct response *response, const char *name)
+{
+    char *next;
+    return find_header(response, name, &next) != NULL;
+}
+
+static void drop_header(struct response *response, const char *name)
+{
+    char *next;
+    char *line = find_header(response, name, &next);
+    if (!line)
+        return;
+    memmove(line, next, (size_t)(response->head + response->head_len - next));
+    response->head_len -= (size_t)(next - line);
 }
 
 /* RFC 9110, section 8.6: no length where the status means that there is no content. */
@@ -105,6 +123,8 @@ static enum app_err finish_head(struct response *response, const char *content_t
     enum app_err err = APP_OK;
     if (content_type)
         err = response_header(response, "Content-Type", content_type);
+    if (err == APP_OK && !has_header(response, "Cache-Control"))
+        err = response_header(response, "Cache-Control", "no-store");
     if (err == APP_OK)
         err = add_length(response, status, len);
     if (err == APP_OK)
@@ -218,11 +238,12 @@ static enum app_err send_without_memory(struct response *response)
 {
     char body[] = "out of memory\n";
     char head[512];
-    int len = snprintf(head, sizeof(head),
-                       "Status: 503 Service Unavailable\r\nRetry-After: 1\r\n"
-                       "Content-Type: text/plain; charset=utf-8\r\nContent-Length: %zu\r\n"
-                       "X-Request-Id: %s\r\nX-Content-Type-Options: nosniff\r\n\r\n",
-                       strlen(body), response->request->id);
+    int len = snprintf(
+        head, sizeof(head),
+        "Status: 503 Service Unavailable\r\nRetry-After: 1\r\n"
+        "Content-Type: text/plain; charset=utf-8\r\nContent-Length: %zu\r\n"
+        "Cache-Control: no-store\r\nX-Request-Id: %s\r\nX-Content-Type-Options: nosniff\r\n\r\n",
+        strlen(body), response->request->id);
     assert(len > 0 && (size_t)len < sizeof(head));
     response->head = head;
     response->head_len = (size_t)len;
@@ -238,6 +259,10 @@ static enum app_err send_error(struct response *response, enum app_err err, cons
 {
     int status = app_err_status(err);
     enum app_err sent = APP_OK;
+    /* A cache that kept an error under a picture's terms would hide the picture. */
+    drop_header(response, "Cache-Control");
+    drop_header(response, "ETag");
+    drop_header(response, "Content-Disposition");
     if ((status == 429 || status == 503) && !has_header(response, "Retry-After"))
         sent = response_header(response, "Retry-After", "1");
     if (sent != APP_OK)

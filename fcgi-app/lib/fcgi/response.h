@@ -5,8 +5,9 @@
  * A response is a small state machine: headers may be added until the body is
  * sent, the body is sent once, and doing it in another order is an error value
  * and not a corrupt answer. Every answer carries X-Request-Id, X-Content-Type-Options:
- * nosniff and, but for 204 and 304, Content-Length. HEAD gets the headers only,
- * with the length that GET would have.
+ * nosniff, Cache-Control (no-store unless it was added before: some caches keep even
+ * a 404) and, but for 204 and 304, Content-Length. HEAD gets the headers only, with
+ * the length that GET would have.
  *
  * Header names are our own text. Values with a control character are refused.
  * One thread.
@@ -67,9 +68,11 @@ enum app_err response_send_pieces(struct response *response, int status, const c
  * Send an error: text/plain with one printable line, or with Accept:
  * application/json a problem object (RFC 9457: type, title, status, detail,
  * code, request_id). `text` NULL or "": the code's own text. Retry-After: 1 is
- * added to 429 and 503 that have none. Headers added before stay. When there is
- * no memory a 503 without them is sent instead. APP_CLIENT_GONE sends nothing,
- * the connection will be closed, and is returned; other errors as response_send.
+ * added to 429 and 503 that have none. Headers added before stay, but for those that
+ * describe the answer which it takes the place of: Cache-Control, ETag and
+ * Content-Disposition. When there is no memory a 503 without any of them is sent
+ * instead. APP_CLIENT_GONE sends nothing, the connection will be closed, and is
+ * returned; other errors as response_send.
  */
 enum app_err response_error(struct response *response, enum app_err err, const char *text);
 

@@ -27,7 +27,9 @@
 
 #include "lib/base/buf.h"
 #include "lib/base/err.h"
+#include "lib/base/limits.h"
 #include "lib/base/log.h"
+#include "lib/telemetry/process_stats.h"
 
 enum metric_type { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM };
 
@@ -112,6 +114,15 @@ void metrics_gauge_set(struct metrics *metrics, size_t row, struct metric_at at,
  * CLOCK_MONOTONIC.
  */
 void metrics_tick(struct metrics *metrics, int64_t now_ns);
+
+struct metrics_process {
+    int64_t pid;
+    struct process_stats stats;
+};
+
+/* The processes of the pool that live now, this one among them; returns how many. */
+size_t metrics_processes(struct metrics *metrics,
+                         struct metrics_process processes[LIMIT_METRICS_PROCESSES]);
 
 /*
  * Everything in Prometheus's text format 0.0.4. APP_NO_MEMORY, APP_TOO_LARGE: more

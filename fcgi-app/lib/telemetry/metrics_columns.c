@@ -58,6 +58,16 @@ size_t metrics_column(const struct metrics *metrics, size_t row, struct metrics_
            (at.label * count_groups(metrics, row) + at.group) * place->width + at.part;
 }
 
+const struct metric *metrics_find(const struct metrics *metrics, const char *name, size_t *row)
+{
+    const struct metric *table = metrics->options.table;
+    for (*row = 0; *row < metrics->options.count; (*row)++) {
+        if (strcmp(table[*row].name, name) == 0)
+            return &table[*row];
+    }
+    return NULL;
+}
+
 const char *metrics_layout(const struct metrics *metrics)
 {
     return metrics->layout;

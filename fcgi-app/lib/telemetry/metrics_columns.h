@@ -26,6 +26,9 @@ struct metrics_column_at {
 };
 size_t metrics_column(const struct metrics *metrics, size_t row, struct metrics_column_at at);
 
+/* The row of the metric of that name; NULL: the table has none. */
+const struct metric *metrics_find(const struct metrics *metrics, const char *name, size_t *row);
+
 /* Digest of what decides the columns' meaning, MD5_HEX_LEN characters; lives with `metrics`. */
 const char *metrics_layout(const struct metrics *metrics);
 

@@ -186,14 +186,6 @@ static void put_row(struct text *text, const struct metrics *metrics, size_t row
 
 /* --- The processes --------------------------------------------------------------- */
 
-struct processes {
-    size_t count;
-    struct {
-        int64_t pid;
-        struct process_stats stats;
-    } at[LIMIT_METRICS_PROCESSES];
-};
-
 /* What one number of each process is called. */
 struct process_metric {
     const char *name;
@@ -243,11 +235,12 @@ static const struct process_metric process_metrics[] = {
     {"start_time_seconds", "gauge", "Start, in seconds since 1970", false, read_start},
 };
 
-/* Those that live; what CPU time they have used since the last look is taken up. */
-static void collect_processes(struct metrics *metrics, struct processes *processes)
+/* What CPU time they have used since the last look is taken up. */
+size_t metrics_processes(struct metrics *metrics,
+                         struct metrics_process processes[LIMIT_METRICS_PROCESSES])
 {
     const struct metrics_memory *memory = &metrics->memory;
-    processes->count = 0;
+    size_t count = 0;
     metrics_account_self(metrics);
     for (size_t i = 0; i < LIMIT_METRICS_PROCESSES; i++) {
         struct metrics_slot *slot = &memory->slots[i];
@@ -258,22 +251,22 @@ static void collect_processes(struct metrics *metrics, struct processes *process
             continue;
         metrics_memory_account(memory, i, stats.cpu_ns);
         stats.cpu_ns = atomic_load(&slot->cpu_ns); /* finer than the kernel's ticks */
-        processes->at[processes->count].pid = pid;
-        processes->at[processes->count++].stats = stats;
+        processes[count++] = (struct metrics_process){pid, stats};
     }
+    return count;
 }
 
 static void put_process_metric(struct text *text, const char *prefix,
                                const struct process_metric *metric,
-                               const struct processes *processes)
+                               const struct metrics_process *processes, size_t count)
 {
     char name[128];
     double sum = 0;
     (void)snprintf(name, sizeof(name), "%s_process_%s", prefix, metric->name);
     put_head(text, name, metric->type, metric->help);
-    for (size_t i = 0; i < processes->count; i++) {
-        double number = metric->read(&processes->at[i].stats);
-        put(text, "%s{pid=\"%" PRId64 "\"} %.15g\n", name, processes->at[i].pid, number);
+    for (size_t i = 0; i < count; i++) {
+        double number = metric->read(&processes[i].stats);
+        put(text, "%s{pid=\"%" PRId64 "\"} %.15g\n", name, processes[i].pid, number);
         sum += number;
     }
     if (!metric->summed)
@@ -286,11 +279,11 @@ static void put_process_metric(struct text *text, const char *prefix,
 static void put_processes(struct text *text, struct metrics *metrics)
 {
     const char *prefix = metrics->options.prefix;
-    struct processes processes;
+    struct metrics_process processes[LIMIT_METRICS_PROCESSES];
     char name[128];
-    collect_processes(metrics, &processes);
+    size_t count = metrics_processes(metrics, processes);
     for (size_t i = 0; i < sizeof(process_metrics) / sizeof(process_metrics[0]); i++)
-        put_process_metric(text, prefix, &process_metrics[i], &processes);
+        put_process_metric(text, prefix, &process_metrics[i], processes, count);
 
     (void)snprintf(name, sizeof(name), "%s_pool_cpu_seconds_total", prefix);
     put_head(text, name, "counter", "CPU time of all processes, also of those that have ended");
@@ -299,7 +292,7 @@ static void put_processes(struct text *text, struct metrics *metrics)
 
     (void)snprintf(name, sizeof(name), "%s_pool_processes", prefix);
     put_head(text, name, "gauge", "Processes of the pool that run now");
-    put(text, "%s %zu\n", name, processes.count);
+    put(text, "%s %zu\n", name, count);
 }
 
 enum app_err metrics_write(struct metrics *metrics, struct buf *out)

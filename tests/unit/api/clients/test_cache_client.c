@@ -355,6 +355,12 @@ static void grpc_statuses_become_our_errors(void **state)
             script_one(fixture, "Put", (struct fake_cache_answer){.status = status});
             assert_int_equal(put(fixture, "x", 1), status == 9 ? APP_GONE : APP_UPSTREAM_FAILED);
         }
+        if (status != 4 && status != 5) {
+            bool exists;
+            script_one(fixture, "Exists", (struct fake_cache_answer){.status = status});
+            assert_int_equal(ask_exists(fixture, &exists),
+                             status == 9 ? APP_GONE : APP_UPSTREAM_FAILED);
+        }
     }
 }
 

@@ -389,19 +389,22 @@ static void the_past_can_be_had_from_the_ring(void **state)
     struct sampler *sampler = sampler_with(100, 50, NULL, 0);
     struct burner burner;
     struct profile *profile = NULL;
+    int64_t cpu_ns = -process_cpu_ns(); /* of a busy machine one gets a share */
     burner_start(&burner, burn);
     for (int i = 0; i < 30; i++) {
         sleep_ms(100);
         sampler_tick(sampler);
     }
     burner_stop(&burner);
+    cpu_ns += process_cpu_ns();
     for (int i = 0; i < 20; i++) {
         sleep_ms(100);
         sampler_tick(sampler);
     }
     assert_int_equal(sampler_past(sampler, 4, 5.2, &profile, NULL), APP_OK);
     profile_name_all(profile);
-    assert_between((double)profile_sum_in(profile, "burn", NULL, 1) / 1e9, 0.6, 3.3, "busy");
+    assert_between((double)profile_sum_in(profile, "burn", NULL, 1) / (double)cpu_ns, 0.5, 1.2,
+                   "busy, of the CPU time");
     assert_int_equal(profile_period(profile), NS_PER_S / 50);
     profile_free(&profile);
     assert_int_equal(sampler_past(sampler, 1, 1, &profile, NULL), APP_OK);
@@ -484,7 +487,7 @@ static void starting_and_stopping_fifty_times_works_as_once(void **state)
     burner_start(&burner, burn);
     for (int i = 0; i < 50; i++) {
         struct sampler *sampler = sampler_with(250, 0, NULL, 0);
-        struct profile *profile = collect(sampler, 0.06);
+        struct profile *profile = collect(sampler, i < 49 ? 0.06 : 2);
         if (i == 49)
             assert_true(profile_total(profile, 0) > 0);
         profile_free(&profile);

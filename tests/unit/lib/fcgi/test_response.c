@@ -48,6 +48,7 @@ static void an_answer_is_written_byte_for_byte(void **state)
     assert_string_equal(loopback.head.data, "Status: 200 OK\r\n"
                                             "ETag: \"1\"\r\n"
                                             "Content-Type: text/plain\r\n"
+                                            "Cache-Control: no-store\r\n"
                                             "Content-Length: 5\r\n"
                                             "X-Request-Id: the-id\r\n"
                                             "X-Content-Type-Options: nosniff\r\n"
@@ -97,6 +98,22 @@ static void no_content_and_not_modified_have_no_length_and_no_type(void **state)
         assert_int_equal(loopback.response.status, statuses[i]);
         loopback_release(&loopback);
     }
+}
+
+static void nobody_may_keep_an_answer_unless_the_handler_says_so(void **state)
+{
+    (void)state;
+    struct loopback loopback;
+    start(&loopback, "GET");
+    assert_int_equal(response_send(&loopback.response, 200, "text/plain", "a", 1), APP_OK);
+    assert_header(&loopback, "Cache-Control", "no-store");
+    loopback_release(&loopback);
+
+    start(&loopback, "GET");
+    assert_int_equal(response_header(&loopback.response, "Cache-Control", "max-age=5"), APP_OK);
+    assert_int_equal(response_send(&loopback.response, 200, "text/plain", "a", 1), APP_OK);
+    assert_header(&loopback, "Cache-Control", "max-age=5");
+    loopback_release(&loopback);
 }
 
 static void without_a_type_there_is_no_body(void **state)
@@ -334,6 +351,26 @@ static void headers_of_the_handler_stay_on_an_error(void **state)
     loopback_release(&loopback);
 }
 
+/* Or a range that does not exist could take a picture from all who share a cache. */
+static void an_error_is_not_kept_under_the_terms_of_what_it_replaces(void **state)
+{
+    (void)state;
+    static const char *const replaced[] = {"Cache-Control", "ETag", "Content-Disposition"};
+    struct loopback loopback;
+    start(&loopback, "GET");
+    assert_int_equal(response_header(&loopback.response, "Vary", "Origin"), APP_OK);
+    for (size_t i = 0; i < 3; i++)
+        assert_int_equal(response_header(&loopback.response, replaced[i], "public"), APP_OK);
+    assert_int_equal(response_header(&loopback.response, "Content-Range", "bytes */9"), APP_OK);
+    assert_int_equal(response_error(&loopback.response, APP_RANGE_UNSATISFIABLE, NULL), APP_OK);
+    assert_header(&loopback, "Cache-Control", "no-store");
+    assert_header(&loopback, "Vary", "Origin");
+    assert_header(&loopback, "Content-Range", "bytes */9");
+    assert_null(loopback_header(&loopback, "ETag"));
+    assert_null(loopback_header(&loopback, "Content-Disposition"));
+    loopback_release(&loopback);
+}
+
 static void for_a_client_that_is_gone_nothing_is_written(void **state)
 {
     (void)state;
@@ -386,6 +423,7 @@ static void a_full_arena_still_gives_an_answer(void **state)
     assert_int_equal(response_error(&loopback.response, APP_NO_MEMORY, NULL), APP_OK);
     assert_header(&loopback, "Status", "503 Service Unavailable");
     assert_header(&loopback, "Retry-After", "1");
+    assert_header(&loopback, "Cache-Control", "no-store");
     assert_header(&loopback, "Content-Length", "14");
     assert_header(&loopback, "X-Request-Id", "the-id");
     assert_string_equal(loopback.body.data, "out of memory\n");
@@ -401,6 +439,7 @@ int main(void)
         cmocka_unit_test(head_gets_the_headers_of_get_and_no_body),
         cmocka_unit_test(an_empty_body_has_length_zero),
         cmocka_unit_test(no_content_and_not_modified_have_no_length_and_no_type),
+        cmocka_unit_test(nobody_may_keep_an_answer_unless_the_handler_says_so),
         cmocka_unit_test(without_a_type_there_is_no_body),
         cmocka_unit_test(pieces_are_sent_in_order),
         cmocka_unit_test(pieces_whose_sum_overflows_are_refused),
@@ -416,6 +455,7 @@ int main(void)
         cmocka_unit_test(who_shall_come_again_is_told_when),
         cmocka_unit_test(a_retry_after_of_the_handler_stays_the_only_one),
         cmocka_unit_test(headers_of_the_handler_stay_on_an_error),
+        cmocka_unit_test(an_error_is_not_kept_under_the_terms_of_what_it_replaces),
         cmocka_unit_test(for_a_client_that_is_gone_nothing_is_written),
         cmocka_unit_test(every_error_makes_a_whole_answer),
         cmocka_unit_test(a_request_that_was_refused_can_be_answered),

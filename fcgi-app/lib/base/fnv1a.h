@@ -3,8 +3,8 @@
  * FNV-1a, 64 bits: a checksum against accidents and a spreader of keys. It
  * protects nothing. http://www.isthe.com/chongo/tech/comp/fnv/
  */
-#ifndef API_IMAGE_FNV1A_H
-#define API_IMAGE_FNV1A_H
+#ifndef LIB_BASE_FNV1A_H
+#define LIB_BASE_FNV1A_H
 
 #include <stddef.h>
 #include <stdint.h>
