@@ -36,6 +36,8 @@ DEPS_TEST  := libcmocka-dev golang-go protobuf-compiler google-perftools prometh
 # A browser and what drives it; an npm that is there already is as good as Debian's.
 DEPS_BROWSER = chromium $(if $(shell command -v npm),,nodejs npm)
 DEPS_CHECK := clang-format-14 clang-tidy-14
+# What builds and runs container images where there is no engine for them, as root.
+DEPS_DOCKER := buildah debootstrap iproute2 util-linux $(if $(shell command -v npm),,nodejs npm)
 # And what only `make fuzz` needs: gcc has no libFuzzer.
 DEPS_FUZZ  := clang-14 libclang-rt-14-dev
 # What only packaging and trying the package need; deploy-check makes a root with debootstrap.
@@ -125,13 +127,16 @@ INTEGRATION_TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/inte
 # libFuzzer, `make test` runs the seeds only (tests/fuzz/replay_main.c).
 FUZZ_TARGETS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/fuzz/fuzz_*.c))
 # The integration tests run through each of these, but for those that ask the services
-# behind the web server themselves. Sanitizers see the same code behind each.
+# behind the web server themselves or start one of their own, those of what goes on behind
+# it whichever it is (faults, decoders), and those of what lighttpd alone does (direct
+# answers; saying that a client has gone). Sanitizers see the same code behind each.
 WEB_SERVERS := lighttpd
 ifeq ($(VARIANT),release)
 WEB_SERVERS += apache-fcgid apache-proxy
 endif
 WEB_TESTS := $(filter-out $(addprefix %/test_,emojify_cache configuration service_metrics install service \
-	hostile_pictures local_tier),$(INTEGRATION_TESTS))
+	hostile_pictures local_tier overload scale_out faults_cache faults_facebox faults_limits faults_pool \
+	faults_restarts),$(INTEGRATION_TESTS))
 SUPPORT_OBJECTS := $(call objects,$(wildcard tests/support/*.c))
 
 NODE_MODULES := tests/browser/node_modules/.package-lock.json
@@ -204,6 +209,15 @@ experiment: deps deps-test ## repeat the investigation: a forgotten debug line, 
 	@$(MAKE) all
 	@tests/bench/experiment.sh
 
+docker-check: pictures docker-check-yaml ## build the container images and run each, without a container engine (as root)
+	$(call install,$(DEPS_DOCKER))
+	@tests/docker-check.sh
+
+docker-check-yaml: ## check docker/compose.yaml and docker/kubernetes against their schemas
+	$(Q)[ tests/containers/node_modules/.package-lock.json -nt tests/containers/package-lock.json ] || \
+		npm ci --prefix tests/containers --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null
+	$(Q)node tests/containers/check-yaml.mjs
+
 docs: all ## write docs/configuration.md from the programs' tables
 	@BUILD=$(BUILD) docs/configuration.sh >$(BUILD)/configuration.md && \
 		cp $(BUILD)/configuration.md docs/configuration.md
@@ -247,7 +261,7 @@ deploy-check: deps-deploy ## try the package in a fresh Debian, by docs/deployme
 	@VERSION=$(VERSION) tests/deploy-check.sh
 
 clean: ## remove build/
-	rm -rf build tests/browser/node_modules
+	rm -rf build tests/browser/node_modules tests/containers/node_modules
 
 # --- Rules -----------------------------------------------------------------------
 
@@ -363,6 +377,20 @@ test-long: deps deps-test ## the tests that take minutes: 20 profiles in 20,000 
 
 run-long: $(LONG_TESTS)
 	@EMOJIFY_LONG_TESTS=1 BUILD=$(BUILD) tests/run.sh $^
+
+# tests/soak/: a program of several files, on the tests' support.
+SOAK := $(BUILD)/tests/soak/soak
+$(SOAK): $(call objects,$(wildcard tests/soak/*.c)) $(BUILD)/support.a $(BUILD)/lib.a $(BUILD)/proto.a
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
+
+# Beside the soak those faults that `make test` has for seconds only, for a minute.
+soak: deps deps-test ## faults, load, profiles and restarts together (SOAK_SECONDS=600 SOAK_SEED=)
+	@$(MAKE) run-soak
+
+run-soak: all pictures $(SOAK) $(BUILD)/tests/integration/test_faults_restarts
+	@SOAK_FAULT_SECONDS=60 BUILD=$(BUILD) $(BUILD)/tests/integration/test_faults_restarts
+	@BUILD=$(BUILD) $(SOAK)
 
 asan: ## make test under AddressSanitizer and UBSan, leaks included
 	@$(MAKE) VARIANT=asan test

@@ -218,6 +218,7 @@ static enum app_err serve(struct app *app, const char *listen_address, struct er
 
     struct fcgi_server_options options = {
         .listen_fd = listen_fd,
+        .let_go = true,
         .workers = api_config_workers(&app->config),
         .log = &app->log,
         .context = app,

@@ -3,6 +3,7 @@
  * emojify-facebox: finds the faces in pictures, over FaceBox's HTTP API.
  * Everything comes up in order, the server last, and goes down in reverse.
  */
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -18,7 +19,15 @@
 #include "lib/net/http_client.h"
 #include "lib/picture/picture.h"
 
-enum { IDLE_TIMEOUT_S = 30 };
+enum {
+    IDLE_TIMEOUT_S = 30,
+    /*
+     * glibc gives each thread a heap of its own, up to eight a core, and each comes to keep what
+     * the largest picture took: 200 MB instead of 80 after some hundred pictures of half a
+     * megapixel. Two are enough, for the time goes into detection and not into malloc.
+     */
+    HEAPS = 2
+};
 
 struct app {
     struct facebox_config config;
@@ -122,6 +131,7 @@ int main(int argc, char **argv)
         .log_level = &app.config.log_level,
     };
     int exit_status = EXIT_SUCCESS;
+    (void)mallopt(M_ARENA_MAX, HEAPS); /* before there are threads */
     if (!program_start(&program, argc, argv, &exit_status))
         return exit_status;
     app.log = (struct log){.sink = &program.log_sink, .module = program.module};

@@ -152,6 +152,7 @@ enum app_err test_app_start(struct test_app *app, unsigned workers, struct err_b
     assert_true(workers <= TEST_APP_WORKERS_MAX);
     const struct fcgi_server_options options = {
         .listen_fd = app->listen_fd,
+        .let_go = app->let_go,
         .workers = workers,
         .log = &app->log,
         .context = app,

@@ -44,7 +44,8 @@ struct test_app {
     char directory[64];
     char address[96];
     int listen_fd;
-    int log_fd; /* a file in memory */
+    bool let_go; /* the option; false at first */
+    int log_fd;  /* a file in memory */
     struct log_sink sink;
     struct log log;
     struct fcgi_server *server;

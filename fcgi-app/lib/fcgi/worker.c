@@ -27,7 +27,11 @@
 #include "lib/base/clock.h"
 #include "lib/fcgi/connection.h"
 
-enum { RETRY_MS = 50 }; /* when there is no descriptor or memory for a connection */
+enum {
+    RETRY_MS = 50, /* when there is no descriptor or memory for a connection */
+    DRAIN_MS = 1000,
+    DRAIN_LOOK_MS = 1
+};
 
 enum phase { PHASE_STARTING, PHASE_RUNNING, PHASE_STOPPING };
 
@@ -77,7 +81,8 @@ static void accept_failed(struct fcgi_server *server, int error)
     case EINTR:
     case ECONNABORTED:
     case EPROTO:
-    case EPERM: /* a firewall rule */
+    case EPERM:    /* a firewall rule */
+    case ENOTSOCK: /* let_go was faster */
         return;
     default:
         if (connection_may_warn(&server->last_warning_ns))
@@ -85,6 +90,17 @@ static void accept_failed(struct fcgi_server *server, int error)
                      LOG_FIELDS(LOG_STR("error", strerrordesc_np(error))));
         wait_a_moment(server);
     }
+}
+
+/* Accept a connection that waits; -1 with errno. */
+static int accept_connection(const struct fcgi_server *server)
+{
+    int fd = accept4(server->options.listen_fd, NULL, NULL, SOCK_CLOEXEC);
+    if (fd >= 0 && server->is_tcp) {
+        int on = 1;
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    }
+    return fd;
 }
 
 /* Wait for a connection and accept it; -1: none this time. */
@@ -99,16 +115,17 @@ static int next_connection(struct worker *worker, bool *stop)
     }
     if (ready <= 0 || *stop)
         return -1;
-    int fd = accept4(server->options.listen_fd, NULL, NULL, SOCK_CLOEXEC);
-    if (fd < 0) {
+    int fd = accept_connection(server);
+    if (fd < 0)
         accept_failed(server, errno);
-    } else if (server->is_tcp) {
-        int on = 1;
-        (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    }
     return fd;
 }
 
+/*
+ * A stop also finds requests that nobody has accepted yet. Their web server has sent them,
+ * and would not send them again: they are answered as well. That has an end, for where other
+ * processes share the socket new ones may come for ever.
+ */
 static void take_connections(struct worker *worker, void *state)
 {
     bool stop = false;
@@ -117,6 +134,10 @@ static void take_connections(struct worker *worker, void *state)
         if (fd >= 0)
             connection_serve(worker->connection, fd, state);
     }
+    int64_t deadline = deadline_in_ms(DRAIN_MS);
+    int fd;
+    while (deadline_left_ms(deadline) > 0 && (fd = accept_connection(worker->server)) >= 0)
+        connection_serve(worker->connection, fd, state);
 }
 
 /* Say how worker_init went and wait for the others; true: serve. */
@@ -330,6 +351,24 @@ out:
 
 /* --- Stop --- */
 
+/*
+ * Once nobody waits at the socket, close it by putting another file in its place: who comes
+ * then is refused by the kernel, upon which a web server asks another process. One that were
+ * let in and never accepted would be lost.
+ */
+static void let_go(const struct fcgi_server *server)
+{
+    struct pollfd waiting = {server->options.listen_fd, POLLIN, 0};
+    int64_t deadline = deadline_in_ms(DRAIN_MS);
+    int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (nothing < 0)
+        return;
+    while (poll(&waiting, 1, 0) > 0 && deadline_left_ms(deadline) > 0)
+        (void)poll(NULL, 0, DRAIN_LOOK_MS);
+    (void)dup3(nothing, server->options.listen_fd, O_CLOEXEC);
+    (void)close(nothing);
+}
+
 static unsigned wait_until_idle(struct fcgi_server *server, int64_t grace_ms)
 {
     int64_t deadline = deadline_in_ms(grace_ms);
@@ -350,6 +389,9 @@ unsigned fcgi_server_stop(struct fcgi_server *server, int64_t grace_ms)
     uint64_t one = 1;
     if (server->stop_fd >= 0 && write(server->stop_fd, &one, sizeof(one)) != sizeof(one))
         log_error(&server->log, "The workers cannot be woken", NULL);
+    if (server->options.let_go)
+        let_go(server);
+    server->options.let_go = false; /* a second stop waits for threads only */
     unsigned busy = wait_until_idle(server, grace_ms);
     if (busy > 0)
         return busy;

@@ -17,6 +17,7 @@
 #ifndef LIB_FCGI_WORKER_H
 #define LIB_FCGI_WORKER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -29,6 +30,7 @@ struct fcgi_server;
 
 struct fcgi_server_options {
     int listen_fd;         /* stays the caller's */
+    bool let_go;           /* the stop closes the socket; the number is /dev/null's from then on */
     unsigned workers;      /* threads, at least 1 */
     const struct log *log; /* copied; its sink must outlive the server */
     void *context;         /* handed to the three functions */
@@ -73,9 +75,9 @@ enum app_err fcgi_server_start(const struct fcgi_server_options *options,
 
 /*
  * Stop accepting and wait until the requests in hand are answered, at most
- * `grace_ms`. Returns the number of threads that are still busy then (0: all
- * done, and worker_release has run in each); with some left the process should
- * leave by _exit, for they use what the caller would free.
+ * `grace_ms`; those whose connections wait to be accepted, too. Returns the number of threads that
+ * are still busy then (0: all done, and worker_release has run in each); with some left the process
+ * should leave by _exit, for they use what the caller would free.
  */
 unsigned fcgi_server_stop(struct fcgi_server *server, int64_t grace_ms);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "lib/fcgi/worker.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -221,6 +222,40 @@ static void a_stop_beyond_its_grace_says_how_many_are_busy(void **state)
     test_app_free(app);
 }
 
+static void a_stop_answers_those_who_wait_to_be_accepted_and_refuses_others(void **state)
+{
+    (void)state;
+    struct test_app *app = test_app_new(NULL);
+    int fds[4];
+    app->let_go = true;
+    assert_int_equal(test_app_start(app, 1, NULL), APP_OK);
+    for (int i = 0; i < 4; i++) {
+        fds[i] = test_app_connect(app);
+        assert_true(i > 0 ? fcgi_peer_request(fds[i], FCGI_PEER_KEEP, GET("/hello"), NULL, 0)
+                          : fcgi_peer_request(fds[i], 0, GET("/wait"), NULL, 0));
+        if (i == 0)
+            test_app_await(&app->entered);
+    }
+    pthread_t stopper;
+    assert_int_equal(pthread_create(&stopper, NULL, stop_server, app), 0);
+    test_app_sleep_ms(100);
+    sem_post(&app->gate);
+    void *busy = &busy;
+    assert_int_equal(pthread_join(stopper, &busy), 0);
+    assert_null(busy);
+    for (int i = 0; i < 4; i++) {
+        struct fcgi_answer answer = {0};
+        assert_true(fcgi_peer_receive(fds[i], TEST_APP_WAIT_MS, &answer));
+        assert_string_equal(answer.body, i == 0 ? "waited\n" : "hello\n");
+        fcgi_answer_release(&answer);
+        (void)close(fds[i]);
+    }
+    assert_int_equal(fcgi_peer_connect(app->address), -1);
+    assert_int_equal(errno, ECONNREFUSED);
+    test_app_stop(app);
+    test_app_free(app);
+}
+
 static void a_server_can_be_started_again(void **state)
 {
     (void)state;
@@ -328,6 +363,7 @@ int main(void)
         cmocka_unit_test(a_stop_closes_kept_and_silent_connections_soon),
         cmocka_unit_test(a_stop_finishes_the_request_in_hand),
         cmocka_unit_test(a_stop_beyond_its_grace_says_how_many_are_busy),
+        cmocka_unit_test(a_stop_answers_those_who_wait_to_be_accepted_and_refuses_others),
         cmocka_unit_test(a_server_can_be_started_again),
         cmocka_unit_test(a_request_that_came_between_two_servers_is_answered),
         cmocka_unit_test(a_worker_that_cannot_start_fails_the_start),
