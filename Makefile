@@ -149,7 +149,7 @@ PICTURES := $(addprefix build/pictures/,grace_hopper.jpg astronaut.png camera.pn
 # --- Targets for people ----------------------------------------------------------
 
 .PHONY: bench bench-programs experiment all help docs deps deps-web deps-test deps-fuzz deps-deploy deps-check fuzz \
-	fuzz-all run-fuzz test-long run-long run up down pictures test unit run-tests asan screenshots \
+	fuzz-all run-fuzz test-long run-long soak run-soak run up down pictures test unit run-tests asan screenshots \
 	format check check-format check-headers check-tidy check-lint \
 	check-hardening check-analyzer tsan run-tsan clean \
 	man install uninstall dist deb deploy-check
