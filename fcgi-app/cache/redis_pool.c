@@ -99,7 +99,7 @@ static enum app_err connect_to_host(struct redis_pool *pool, struct redis_addres
 /* Look whether Redis is there. */
 static void try_redis(struct redis_pool *pool)
 {
-    struct redis_address address;
+    struct redis_address address = {.len = 0};
     struct redis_connection *connection = NULL;
     struct err_buf why = {.text = "out of memory"};
     enum app_err err;
@@ -166,7 +166,7 @@ static void report_away(struct redis_pool *pool, unsigned epoch, const struct er
 static enum app_err take(struct redis_pool *pool, int64_t deadline_ns, struct loan *loan,
                          struct err_buf *why)
 {
-    struct redis_address address;
+    struct redis_address address = {.len = 0};
     enum app_err err = APP_OK;
     *loan = (struct loan){.connection = NULL};
     pthread_mutex_lock(&pool->lock);

@@ -64,7 +64,8 @@ static void parse(const char *text)
         free(ports);
     if (host_list_check(text, &why) == APP_OK)
         (void)host_list_has(text, "www.example.org");
-    (void)redis_url_parse(text, &url, &why);
+    if (redis_url_parse(text, &url, &why) == APP_OK)
+        must(url.path[0] || url.host[0]);
     (void)basic_auth_check_user(text, &why);
     (void)basic_auth_matches(text, "user", "password");
 }

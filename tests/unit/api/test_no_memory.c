@@ -187,11 +187,12 @@ struct exchange_test {
 
 static ptrdiff_t give_body(void *source, char *out, size_t size)
 {
+    static const char body[] = {'h', 'e', 'l', 'l', 'o'};
     struct exchange_test *test = source;
     if (test->body_given || size < 5)
         return 0;
     test->body_given = true;
-    memcpy(out, "hello", 5);
+    memcpy(out, body, sizeof(body));
     return 5;
 }
 
@@ -202,7 +203,7 @@ static bool take_answer(void *to, const char *head, size_t head_len, const struc
     (void)pieces;
     (void)count;
     test->answers++;
-    test->status = head_len > 11 ? atoi(head + strlen("Status: ")) : 0;
+    test->status = head_len > 11 ? (int)strtol(head + strlen("Status: "), NULL, 10) : 0;
     return true;
 }
 
