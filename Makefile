@@ -152,7 +152,7 @@ PICTURES := $(addprefix build/pictures/,grace_hopper.jpg astronaut.png camera.pn
 	fuzz-all run-fuzz test-long run-long soak run-soak run up down pictures test unit run-tests asan screenshots \
 	format check check-format check-headers check-tidy check-lint \
 	check-hardening check-analyzer tsan run-tsan clean \
-	man install uninstall dist deb deploy-check
+	docker-check docker-check-yaml man install uninstall dist deb deploy-check
 
 all: $(BINARIES) $(ARTWORK) ## build the three programs into build/release/
 
