@@ -36,11 +36,15 @@ DEPS_TEST  := libcmocka-dev golang-go protobuf-compiler google-perftools prometh
 # A browser and what drives it; an npm that is there already is as good as Debian's.
 DEPS_BROWSER = chromium $(if $(shell command -v npm),,nodejs npm)
 DEPS_CHECK := clang-format-14 clang-tidy-14
+# What builds and runs container images where there is no engine for them, as root.
+DEPS_DOCKER := buildah debootstrap iproute2 util-linux $(if $(shell command -v npm),,nodejs npm)
 # And what only `make fuzz` needs: gcc has no libFuzzer.
 DEPS_FUZZ  := clang-14 libclang-rt-14-dev
 # What only packaging and trying the package need; deploy-check makes a root with debootstrap.
 DEPS_DEB := dpkg-dev debhelper lintian fakeroot
 DEPS_DEPLOY := $(DEPS_DEB) debootstrap util-linux
+
+comma := ,
 
 # $(call install,packages): installs those that are missing, silent when none is.
 install = @missing=$$(for p in $(1); do \
@@ -123,13 +127,16 @@ INTEGRATION_TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/inte
 # libFuzzer, `make test` runs the seeds only (tests/fuzz/replay_main.c).
 FUZZ_TARGETS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/fuzz/fuzz_*.c))
 # The integration tests run through each of these, but for those that ask the services
-# behind the web server themselves. Sanitizers see the same code behind each.
+# behind the web server themselves or start one of their own, those of what goes on behind
+# it whichever it is (faults, decoders), and those of what lighttpd alone does (direct
+# answers; saying that a client has gone). Sanitizers see the same code behind each.
 WEB_SERVERS := lighttpd
 ifeq ($(VARIANT),release)
 WEB_SERVERS += apache-fcgid apache-proxy
 endif
 WEB_TESTS := $(filter-out $(addprefix %/test_,emojify_cache configuration service_metrics install service \
-	hostile_pictures local_tier),$(INTEGRATION_TESTS))
+	hostile_pictures local_tier overload scale_out faults_cache faults_facebox faults_limits faults_pool \
+	faults_restarts),$(INTEGRATION_TESTS))
 SUPPORT_OBJECTS := $(call objects,$(wildcard tests/support/*.c))
 
 NODE_MODULES := tests/browser/node_modules/.package-lock.json
@@ -142,9 +149,9 @@ PICTURES := $(addprefix build/pictures/,grace_hopper.jpg astronaut.png camera.pn
 # --- Targets for people ----------------------------------------------------------
 
 .PHONY: bench bench-programs experiment all help docs deps deps-web deps-test deps-fuzz deps-deploy deps-check fuzz \
-	run-fuzz test-long run-long soak run-soak run up down pictures test unit run-tests asan screenshots \
-	format check check-format check-headers check-tidy check-lint clean \
-	man install uninstall dist deb deploy-check
+	fuzz-all run-fuzz test-long run-long soak run-soak run up down pictures test unit run-tests asan screenshots \
+	format check check-format check-headers check-tidy check-lint check-hardening check-analyzer tsan run-tsan clean \
+	docker-check docker-check-yaml man install uninstall dist deb deploy-check
 
 all: $(BINARIES) $(ARTWORK) ## build the three programs into build/release/
 
@@ -201,6 +208,15 @@ experiment: deps deps-test ## repeat the investigation: a forgotten debug line, 
 	@$(MAKE) all
 	@tests/bench/experiment.sh
 
+docker-check: pictures docker-check-yaml ## build the container images and run each, without a container engine (as root)
+	$(call install,$(DEPS_DOCKER))
+	@tests/docker-check.sh
+
+docker-check-yaml: ## check docker/compose.yaml and docker/kubernetes against their schemas
+	$(Q)[ tests/containers/node_modules/.package-lock.json -nt tests/containers/package-lock.json ] || \
+		npm ci --prefix tests/containers --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null
+	$(Q)node tests/containers/check-yaml.mjs
+
 docs: all ## write docs/configuration.md from the programs' tables
 	@BUILD=$(BUILD) docs/configuration.sh >$(BUILD)/configuration.md && \
 		cp $(BUILD)/configuration.md docs/configuration.md
@@ -244,7 +260,7 @@ deploy-check: deps-deploy ## try the package in a fresh Debian, by docs/deployme
 	@VERSION=$(VERSION) tests/deploy-check.sh
 
 clean: ## remove build/
-	rm -rf build tests/browser/node_modules
+	rm -rf build tests/browser/node_modules tests/containers/node_modules
 
 # --- Rules -----------------------------------------------------------------------
 
@@ -306,7 +322,7 @@ $(BUILD)/artwork-render: $(BUILD)/fcgi-app/api/image/artwork_render_main.o $(BUI
 
 $(ARTWORK): $(BUILD)/artwork-render
 	$(call say,RENDER,$@)
-	$(Q)ASAN_OPTIONS=detect_leaks=0 $< $@
+	$(Q)ASAN_OPTIONS=detect_leaks=0 TSAN_OPTIONS=ignore_noninstrumented_modules=1 $< $@
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 
@@ -321,6 +337,10 @@ $(1): $(1).o $(BUILD)/support.a $(call test_archive,$(word 5,$(subst /, ,$(1))))
 		$$(LIBS_$(word 5,$(subst /, ,$(1)))) $$(LIBS)
 endef
 $(foreach test,$(UNIT_TESTS),$(eval $(call unit_test_rule,$(test))))
+
+# Puts tests/support/failing_memory.c in front of the allocator, for our own code only.
+$(BUILD)/tests/unit/api/test_no_memory: private LDFLAGS += \
+	$(patsubst %,-Wl$(comma)--wrap=%,malloc calloc realloc reallocarray strdup strndup)
 
 $(INTEGRATION_TESTS): %: %.o $(BUILD)/support.a $(BUILD)/lib.a $(BUILD)/proto.a
 	$(call say,LINK,$@)
@@ -374,10 +394,22 @@ run-soak: all pictures $(SOAK) $(BUILD)/tests/integration/test_faults_restarts
 asan: ## make test under AddressSanitizer and UBSan, leaks included
 	@$(MAKE) VARIANT=asan test
 
+# Of the libraries only what our own code calls is looked at: gRPC, GLib and libvips are
+# not built for it, and what they do among themselves would be reported in hundreds.
+tsan: deps deps-test ## the unit tests, and the integration tests that load the service, under ThreadSanitizer
+	@$(MAKE) VARIANT=tsan run-tsan
+
+run-tsan: all pictures $(UNIT_TESTS) $(filter $(TSAN_INTEGRATION:%=$(BUILD)/tests/integration/%),$(INTEGRATION_TESTS))
+	@TSAN_OPTIONS="ignore_noninstrumented_modules=1 suppressions=$(CURDIR)/tests/tsan.supp" \
+		BUILD=$(BUILD) tests/run.sh $(filter-out %.o,$(wordlist 3,$(words $^),$^))
+
 # Of `make fuzz`.
 SECONDS ?= 60
 fuzz: deps deps-fuzz ## look for inputs that crash a parser (FUZZ=name, all without it; SECONDS=60 each)
 	@$(MAKE) VARIANT=fuzz run-fuzz
+
+fuzz-all: ## the same for ten minutes each (SECONDS=600)
+	@$(MAKE) fuzz FUZZ= SECONDS=$(if $(filter command,$(origin SECONDS)),$(SECONDS),600)
 
 run-fuzz: $(if $(FUZZ),$(BUILD)/tests/fuzz/fuzz_$(FUZZ),$(FUZZ_TARGETS))
 	@SECONDS_EACH=$(SECONDS) tests/fuzz/run.sh $^
@@ -389,12 +421,23 @@ OWN_C = $(shell find fcgi-app tests -name '*.[ch]' -o -name '*.cc')
 format: deps-check ## reformat the sources
 	clang-format-14 -i $(OWN_C)
 
-check: deps deps-test deps-check check-format check-headers check-lint check-tidy ## every gate, warnings as errors
+check: deps deps-test deps-check check-format check-headers check-lint check-tidy check-hardening ## every gate, warnings as errors
 	@$(MAKE) WERROR=1 VARIANT=release BUILD=build/werror all $(patsubst $(BUILD)/%,build/werror/%,$(UNIT_TESTS) $(FUZZ_TARGETS) $(INTEGRATION_TESTS))
 
 check-format:
 	$(call say,FORMAT,)
 	$(Q)clang-format-14 --dry-run -Werror $(OWN_C)
+
+# What the linker and the compiler were asked for is in the programs.
+check-hardening: $(BINARIES) ## see that the programs are hardened (PIE, RELRO, stack protector, FORTIFY)
+	$(call say,HARDENING,)
+	$(Q)tests/hardening.sh $(BINARIES)
+
+# gcc's own analysis of paths; of C only, that of C++ is not made for use yet.
+check-analyzer: $(BUILD)/generated/stamp ## gcc's -fanalyzer over the programs' sources
+	$(call say,ANALYZER,)
+	$(Q)find fcgi-app -name '*.c' | xargs -P 2 -I{} $(lastword $(CC)) $(CPPFLAGS) $(CFLAGS) \
+		-fanalyzer $(ANALYZER_OFF) -Werror -S -o /dev/null {}
 
 # Every header compiles alone.
 check-headers: $(BUILD)/generated/stamp

@@ -21,15 +21,47 @@ static enum app_err check_api_path(const char *value, struct err_buf *why)
     return APP_OK;
 }
 
+/* host:port; a numeric IPv6 host is in brackets. */
+static bool is_host_and_port(const char *text, size_t len)
+{
+    size_t digits = 0;
+    while (digits < len && strchr("0123456789", text[len - digits - 1]))
+        digits++;
+    if (digits == 0 || digits > 5 || digits + 1 >= len || text[len - digits - 1] != ':')
+        return false;
+    size_t host_len = len - digits - 1;
+    if (memchr(text, ',', host_len))
+        return false;
+    return !memchr(text, ':', host_len) || (text[0] == '[' && text[host_len - 1] == ']');
+}
+
+static bool is_address_list(const char *list)
+{
+    size_t len;
+    for (;; list += len + 1) {
+        len = strcspn(list, ",");
+        if (!is_host_and_port(list, len))
+            return false;
+        if (list[len] == '\0')
+            return true;
+    }
+}
+
+/* Of the targets that gRPC knows those whose port is said, so that none is guessed. */
 static enum app_err check_address(const char *value, struct err_buf *why)
 {
-    if (strncmp(value, "unix:/", 6) == 0)
-        return APP_OK;
-    const char *colon = strrchr(value, ':');
-    if (!colon || colon == value || colon[1] == '\0' ||
-        colon[1 + strspn(colon + 1, "0123456789")] != '\0')
-        return err_set(why, APP_CONFIG, "must be host:port or unix:/path");
-    return APP_OK;
+    static const char words[] = "must be host:port, unix:/path, dns:///host:port or, for several "
+                                "caches, ipv4:address:port,... or ipv6:[address]:port,...";
+    bool ok;
+    if (strncmp(value, "unix:", 5) == 0)
+        ok = value[5] == '/';
+    else if (strncmp(value, "ipv4:", 5) == 0 || strncmp(value, "ipv6:", 5) == 0)
+        ok = is_address_list(value + 5);
+    else if (strncmp(value, "dns:///", 7) == 0)
+        ok = is_host_and_port(value + 7, strlen(value + 7));
+    else
+        ok = is_host_and_port(value, strlen(value));
+    return ok ? APP_OK : err_set(why, APP_CONFIG, "%s", words);
 }
 
 static enum app_err check_metrics_address(const char *value, struct err_buf *why)
@@ -105,7 +137,9 @@ static const struct config_entry entries[] = {
     {"AUTHN_DISABLE", CONFIG_BOOL, MEMBER(authn_disable), "false", NULL, NULL, NULL,
      "No tokens are asked for though AUTHN_SERVER is set", NULL},
     {"CACHE_ADDRESS", CONFIG_STRING, MEMBER(cache_address), "127.0.0.1:9090", NULL, NULL, NULL,
-     "Where the cache service listens: host:port or unix:/path", check_address},
+     "Where the cache service listens: host:port or unix:/path; of several caches that share their "
+     "store: dns:///host:port, ipv4:address:port,... or ipv6:[address]:port,...",
+     check_address},
     {"CACHE_TIMEOUT", CONFIG_DURATION, MEMBER(cache_timeout_ms), "2s", "10ms", "60s", NULL,
      "Longest wait for the cache to find a picture", NULL},
     {"CACHE_TLS_CA", CONFIG_STRING, MEMBER(cache_tls_ca), NULL, NULL, NULL, NULL,

@@ -235,7 +235,7 @@ void telemetry_call_end(struct telemetry *telemetry, const struct telemetry_call
     size_t method = outcome->method < METHOD__MAX ? outcome->method : METHOD__MAX;
     int64_t spent_ns = clock_now_ns() - call->started_ns;
     int64_t cpu_ns = thread_cpu_ns() - call->cpu_ns;
-    metrics_add(metrics, ROW_REQUESTS, METRIC_AT(method, outcome->status), 1);
+    metrics_add(metrics, ROW_REQUESTS, METRIC_AT(method, (size_t)outcome->status), 1);
     metrics_observe(metrics, ROW_DURATION, METRIC_AT(method), spent_ns);
     if (cpu_ns > 0)
         metrics_add(metrics, ROW_CPU, METRIC_AT(method), (uint64_t)cpu_ns);

@@ -194,7 +194,7 @@ static void a_bad_setting_stops_the_start_with_its_name_value_and_range(void **s
         {"api", "WORKERS=many", "0 to 1024"},
         {"api", "EMOJIFY_FORMAT=bmp", "auto|jpeg|png|webp"},
         {"api", "API_PATH=api", "must begin and end with /"},
-        {"api", "CACHE_ADDRESS=nowhere", "host:port or unix:/path"},
+        {"api", "CACHE_ADDRESS=nowhere", "must be host:port"},
         {"api", "FETCH_ALLOW_CIDR=10.0.0.0/33", ""},
         {"api", "METRICS_AUTH=token", "needs PROFILE_TOKEN"},
         {"api", "LOG_LEVEL=loud", "trace|debug|info|warn|error|off"},

@@ -48,10 +48,10 @@ static enum app_err ask(const char *server, const struct jwks_call *call,
     return err;
 }
 
-static enum app_err read_set(const struct buf *body, json_t **keys, struct err_buf *why)
+enum app_err jwks_client_parse(const char *json, size_t len, json_t **keys, struct err_buf *why)
 {
     json_error_t error;
-    json_t *root = json_loadb(body->len > 0 ? body->data : "", body->len, 0, &error);
+    json_t *root = json_loadb(len > 0 ? json : "", len, 0, &error);
     if (!root && json_error_code(&error) == json_error_out_of_memory)
         return APP_NO_MEMORY;
     json_t *list = json_object_get(root, "keys");
@@ -79,7 +79,7 @@ enum app_err jwks_client_fetch(const char *server, const struct jwks_call *call,
         err = APP_UPSTREAM_FAILED;
     }
     if (!err)
-        err = read_set(&answer.body, keys, why);
+        err = jwks_client_parse(answer.body.data, answer.body.len, keys, why);
     buf_release(&answer.body);
     return err;
 }

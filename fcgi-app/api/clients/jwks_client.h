@@ -6,6 +6,7 @@
 #ifndef API_CLIENTS_JWKS_CLIENT_H
 #define API_CLIENTS_JWKS_CLIENT_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include <jansson.h>
@@ -27,5 +28,9 @@ struct jwks_call {
  */
 enum app_err jwks_client_fetch(const char *server, const struct jwks_call *call, json_t **keys,
                                struct err_buf *why) __attribute__((warn_unused_result));
+
+/* Reads such an answer; pure, for tests and fuzzing. Errors as above. */
+enum app_err jwks_client_parse(const char *json, size_t len, json_t **keys, struct err_buf *why)
+    __attribute__((warn_unused_result));
 
 #endif

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <vips/vips.h>
 
+#include "api/image/enlarge.h"
 #include "api/image/overlay.h"
 #include "lib/base/buf.h"
 #include "lib/base/limits.h"
@@ -19,9 +20,6 @@
 #define TEXT_TOO_LARGE "the emojified picture is too large"
 
 enum { WEBP_LARGEST_SIDE = 16383, JPEG_QUALITY = 85, WEBP_QUALITY = 80, PNG_COMPRESSION = 3 };
-
-/* An emoji up to this size is computed once; a larger one lazily, to bound the memory. */
-enum { KEPT_SIDE = 256 };
 
 #define DOTS_PER_MM (72 / 25.4) /* where a format wants a resolution; the source's is dropped */
 
@@ -97,12 +95,10 @@ out:
     return status;
 }
 
-static int resize_emoji(const struct artwork *artwork, size_t index, int side, VipsImage **out)
+static int shrink_emoji(const unsigned char *rgba, int size, int side, VipsImage **out)
 {
-    int size = artwork_side(artwork);
-    VipsImage *pixels =
-        vips_image_new_from_memory(artwork_pixels(artwork, index), (size_t)size * (size_t)size * 4,
-                                   size, size, 4, VIPS_FORMAT_UCHAR);
+    VipsImage *pixels = vips_image_new_from_memory(rgba, (size_t)size * (size_t)size * 4, size,
+                                                   size, 4, VIPS_FORMAT_UCHAR);
     VipsImage *lazy = NULL;
     if (!pixels)
         return -1;
@@ -110,13 +106,17 @@ static int resize_emoji(const struct artwork *artwork, size_t index, int side, V
     g_object_unref(pixels);
     if (status)
         return -1;
-    if (side > KEPT_SIDE) {
-        *out = lazy;
-        return 0;
-    }
     *out = vips_image_copy_memory(lazy);
     g_object_unref(lazy);
     return *out ? 0 : -1;
+}
+
+/* A small one is computed here and kept, a large one when it is drawn. */
+static int resize_emoji(const struct artwork *artwork, size_t index, int side, VipsImage **out)
+{
+    int size = artwork_side(artwork);
+    const unsigned char *rgba = artwork_pixels(artwork, index);
+    return side < size ? shrink_emoji(rgba, size, side, out) : enlarge_build(rgba, size, side, out);
 }
 
 /* On failure the overlay holds what was placed so far. */

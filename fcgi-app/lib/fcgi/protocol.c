@@ -51,6 +51,8 @@ static enum beginning_state check_begin(unsigned char *data, size_t len, struct 
     if (record->type != RECORD_BEGIN_REQUEST || record->id == 0 ||
         record->content_len != BEGIN_BODY_LEN)
         return bad(beginning, "no valid BEGIN_REQUEST");
+    if (record->total > PROTOCOL_HEADER_LEN + BEGIN_BODY_LEN)
+        return bad(beginning, "padding behind BEGIN_REQUEST");
     if (state == BEGINNING_PARTIAL)
         return state;
     if ((record->content[0] << 8 | record->content[1]) != PROTOCOL_ROLE_RESPONDER)
@@ -132,6 +134,8 @@ enum beginning_state protocol_check_beginning(unsigned char *data, size_t len,
         memmove(params + params_len, record.content, record.content_len);
         params_len += record.content_len;
     } while (record.content_len > 0);
+    if (record.total > PROTOCOL_HEADER_LEN)
+        return bad(beginning, "padding behind the end of PARAMS");
 
     if (!pairs_are_whole(params, params_len))
         return bad(beginning, "PARAMS that end within a variable");

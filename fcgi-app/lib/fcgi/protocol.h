@@ -42,7 +42,9 @@ struct beginning {
  * Look at the bytes that a connection has brought so far: READY when they hold
  * BEGIN_REQUEST for a responder and all of PARAMS, well-formed throughout. libfcgi
  * trusts the lengths it reads and waits for them without a limit; of what is
- * READY it never has to wait for anything, and finds nothing to trip over.
+ * READY it never has to wait for anything, and finds nothing to trip over. It does
+ * not skip padding behind BEGIN_REQUEST and the end of PARAMS, and would take it for
+ * a record, so that is BAD; no web server that we know sends any there.
  * `data` is scratch: its content is undefined afterwards.
  */
 enum beginning_state protocol_check_beginning(unsigned char *data, size_t len,

@@ -20,6 +20,7 @@
 #include "lib/picture/picture_memory.h"
 #include "lib/picture/picture_private.h"
 #include "lib/picture/png_chunks.h"
+#include "lib/picture/srgb_profile.h"
 
 #define TEXT_NOT_A_PICTURE "not a picture of a kind that is taken here (JPEG, PNG, WebP, GIF)"
 #define TEXT_TOO_LONG      "the picture takes too long to process"
@@ -269,26 +270,12 @@ static enum app_err check_structure(const struct format *format, const unsigned 
     if (png_has_more_packed_chunks(data, len, LIMIT_PICTURE_TEXTS))
         return err_set(why, APP_PICTURE_REFUSED, "the picture has more than %d texts",
                        LIMIT_PICTURE_TEXTS);
-    if (png_has_surplus_data(data, len))
+    if (png_has_surplus_data(data, len) || png_has_chunk_beyond_end(data, len))
         return err_set(why, APP_PICTURE_REFUSED, TEXT_BROKEN);
     return APP_OK;
 }
 
 /* --- From any pixels to 8-bit sRGB ------------------------------------------------- */
-
-/*
- * Most cameras attach the very profile that we would convert to, and the
- * conversion costs more than decoding. Its header fields are those of HP's
- * original "sRGB IEC61966-2.1": version, date, maker, model, creator.
- */
-static bool is_srgb_profile(const unsigned char *profile, size_t len)
-{
-    static const unsigned char version[4] = {2, 0x10, 0, 0};
-    static const unsigned char date[6] = {7, 206, 0, 2, 0, 9};
-    return len >= 128 && memcmp(profile + 8, version, sizeof(version)) == 0 &&
-           memcmp(profile + 24, date, sizeof(date)) == 0 &&
-           memcmp(profile + 48, "IEC sRGB", 8) == 0 && memcmp(profile + 80, "HP  ", 4) == 0;
-}
 
 static bool needs_profile(VipsImage *image)
 {
@@ -297,7 +284,7 @@ static bool needs_profile(VipsImage *image)
     if (!vips_image_get_typeof(image, VIPS_META_ICC_NAME) ||
         vips_image_get_blob(image, VIPS_META_ICC_NAME, &profile, &len))
         return false;
-    return !is_srgb_profile(profile, len);
+    return !srgb_profile_is(profile, len);
 }
 
 static int to_srgb(VipsImage *image, VipsImage **out)

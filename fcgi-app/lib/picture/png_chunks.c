@@ -15,6 +15,7 @@ struct chunk {
     const unsigned char *type; /* four letters */
     const unsigned char *data;
     size_t len;
+    bool cut; /* it claims more than that */
 };
 
 static uint32_t read_number(const unsigned char *bytes)
@@ -29,7 +30,8 @@ static bool next_chunk(const unsigned char *data, size_t len, size_t *at, struct
         return false;
     size_t room = len - *at - CHUNK_FRAME;
     size_t claimed = read_number(data + *at);
-    *chunk = (struct chunk){data + *at + 4, data + *at + 8, claimed < room ? claimed : room};
+    *chunk = (struct chunk){data + *at + 4, data + *at + 8, claimed < room ? claimed : room,
+                            claimed > room};
     *at += CHUNK_FRAME + chunk->len;
     return true;
 }
@@ -73,4 +75,13 @@ bool png_has_surplus_data(const unsigned char *data, size_t len)
             packed += chunk.len;
     }
     return packed > allowed;
+}
+
+bool png_has_chunk_beyond_end(const unsigned char *data, size_t len)
+{
+    struct chunk chunk;
+    for (size_t at = SIGNATURE_LEN; next_chunk(data, len, &at, &chunk) && !is_type(&chunk, "IEND");)
+        if (chunk.cut && !is_type(&chunk, "IDAT"))
+            return true;
+    return false;
 }

@@ -20,4 +20,11 @@ bool png_has_more_packed_chunks(const unsigned char *data, size_t len, unsigned 
  */
 bool png_has_surplus_data(const unsigned char *data, size_t len);
 
+/*
+ * Whether a chunk that the library reads whole, any but pixels, claims to be longer
+ * than the file: the library takes (and clears) memory for all that it claims, a
+ * gigabyte and more, before it misses the rest.
+ */
+bool png_has_chunk_beyond_end(const unsigned char *data, size_t len);
+
 #endif

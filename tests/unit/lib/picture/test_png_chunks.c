@@ -53,6 +53,38 @@ static bool has_surplus(const void *data, size_t len)
     return surplus;
 }
 
+static bool is_beyond_end(const void *data, size_t len)
+{
+    unsigned char *copy = malloc(len + (len == 0));
+    assert_non_null(copy);
+    memcpy(copy, data, len);
+    bool beyond = png_has_chunk_beyond_end(copy, len);
+    free(copy);
+    return beyond;
+}
+
+/* Found by fuzzing: such a file of 300 bytes took 1.6 GB and eight seconds. */
+static void a_chunk_that_claims_more_than_the_file_has_is_seen(void **state)
+{
+    static const char *const types[] = {"zTXt", "iCCP", "eXIf", "abcd", "IDAT"};
+    (void)state;
+    for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+        struct buf file = begin();
+        add_chunk(&file, types[i], 20);
+        assert_false(is_beyond_end(file.data, file.len));
+        /* Pixels are read in pieces, and their end is missed in time. */
+        assert_int_equal(is_beyond_end(file.data, file.len - 1), i < 4);
+        file.data[sizeof(header_of_one_pixel)] = 0x60;
+        assert_int_equal(is_beyond_end(file.data, file.len), i < 4);
+        buf_release(&file);
+    }
+    struct buf file = begin();
+    add_chunk(&file, "IEND", 0);
+    add_chunk(&file, "zTXt", 20);
+    assert_false(is_beyond_end(file.data, file.len - 1));
+    buf_release(&file);
+}
+
 static void packed_texts_and_profiles_are_counted_and_others_not(void **state)
 {
     (void)state;
@@ -137,6 +169,7 @@ int main(void)
         cmocka_unit_test(packed_texts_and_profiles_are_counted_and_others_not),
         cmocka_unit_test(texts_behind_the_pixels_count_and_behind_the_end_do_not),
         cmocka_unit_test(data_beyond_all_use_is_surplus),
+        cmocka_unit_test(a_chunk_that_claims_more_than_the_file_has_is_seen),
         cmocka_unit_test(real_pictures_have_neither),
         cmocka_unit_test(any_bytes_at_all_are_walked_to_an_end),
     };

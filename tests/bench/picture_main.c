@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What each step of a picture's way costs in CPU time of the process:
+ *
+ *     picture [-n ROUNDS] [-o STEP] [-j FILE] ARTWORK PHOTOGRAPH
+ *
+ * From the photograph it makes pictures as they come from cameras: cut to 3:2, in
+ * several sizes, with noise, so that they have the entropy of a real one. A round runs
+ * every step once, so that what else the machine does meets all alike. Prints median
+ * and quartiles in milliseconds, with -j also writes them to FILE as JSON; -o runs only
+ * that step, for a profiler.
+ */
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+#include <vips/vips.h>
+
+#include "api/image/artwork.h"
+#include "api/image/detection.h"
+#include "api/image/emojify.h"
+#include "lib/base/clock.h"
+#include "lib/base/limits.h"
+#include "lib/picture/picture.h"
+
+#define KEY   "0123456789abcdef0123456789abcdef"
+#define NOISE 5.0 /* steps of brightness, of a camera in a room */
+
+enum { ROUNDS_MAX = 1000, MANY_FACES = 14, STEP_MAX_MS = 60000 };
+
+enum { JPEG, JPEG_LARGE, JPEG_TURNED, PNG, WEBP, SOURCES };
+
+/* `format` as libvips takes it. */
+static struct source {
+    const char *name;
+    int width;
+    const char *format;
+    int orientation; /* EXIF's */
+    void *data;
+    size_t len;
+    struct picture *picture;    /* opened */
+    struct detection_copy copy; /* of it */
+} sources[SOURCES] = {
+    [JPEG] = {.name = "jpeg", .width = 2000, .format = ".jpg[Q=90]", .orientation = 1},
+    [JPEG_LARGE] = {.name = "large", .width = 4000, .format = ".jpg[Q=90]", .orientation = 1},
+    [JPEG_TURNED] = {.name = "turned", .width = 4000, .format = ".jpg[Q=90]", .orientation = 6},
+    [PNG] = {.name = "png", .width = 2000, .format = ".png", .orientation = 1},
+    [WEBP] = {.name = "webp", .width = 2000, .format = ".webp[Q=85]", .orientation = 1},
+};
+
+struct step {
+    const char *name;
+    const char *meaning;
+    void (*run)(const struct step *step);
+    struct source *source;
+    enum emojify_format format;
+    size_t faces;
+};
+
+static struct artwork *artwork;
+static struct box faces[MANY_FACES];
+
+static void die(const char *what, const char *reason)
+{
+    (void)fprintf(stderr, "picture: %s: %s\n", what, reason);
+    exit(EXIT_FAILURE);
+}
+
+static void must(enum app_err err, const char *what, const struct err_buf *why)
+{
+    if (err)
+        die(what, why->text[0] ? why->text : app_strerror(err));
+}
+
+/* --- Pictures ---------------------------------------------------------------------- */
+
+static void require(int status)
+{
+    if (status)
+        die("libvips", vips_error_buffer());
+}
+
+/* `photograph` filled into 3:2 of that width, with noise. */
+static VipsImage *make_photo(const char *photograph, int width)
+{
+    VipsImage *filled, *noise, *noisy, *bytes, *memory;
+    int height = width * 2 / 3;
+    require(vips_thumbnail(photograph, &filled, width, "height", height, "crop",
+                           VIPS_INTERESTING_CENTRE, NULL));
+    require(vips_gaussnoise(&noise, width, height, "mean", 0.0, "sigma", NOISE, "seed", 1, NULL));
+    require(vips_add(filled, noise, &noisy, NULL));
+    require(vips_cast_uchar(noisy, &bytes, NULL));
+    memory = vips_image_copy_memory(bytes);
+    require(memory ? 0 : -1);
+    VipsImage *used[] = {filled, noise, noisy, bytes};
+    for (size_t i = 0; i < sizeof(used) / sizeof(used[0]); i++)
+        g_object_unref(used[i]);
+    return memory;
+}
+
+static void make_source(struct source *source, const char *photograph)
+{
+    VipsImage *photo = make_photo(photograph, source->width);
+    vips_image_set_int(photo, VIPS_META_ORIENTATION, source->orientation);
+    require(vips_image_write_to_buffer(photo, source->format, &source->data, &source->len, NULL));
+    g_object_unref(photo);
+}
+
+/* --- Steps --------------------------------------------------------------------------- */
+
+static struct picture *open_bytes(const void *data, size_t len)
+{
+    struct picture *picture = NULL;
+    struct err_buf why = {.text = ""};
+    must(picture_open(data, len, deadline_in_ms(STEP_MAX_MS), &picture, &why), "open", &why);
+    return picture;
+}
+
+static struct detection_copy copy_for_detection(const struct source *source,
+                                                const struct picture *picture)
+{
+    struct detection_copy copy = {.data = NULL};
+    struct err_buf why = {.text = ""};
+    must(detection_copy_make(picture, source->data, source->len, deadline_in_ms(STEP_MAX_MS), &copy,
+                             &why),
+         "copy", &why);
+    return copy;
+}
+
+static size_t draw_faces(const struct picture *picture, const struct step *step)
+{
+    struct emojify_options options = {artwork, step->format, KEY, deadline_in_ms(STEP_MAX_MS)};
+    struct emojify_result result = {.data = NULL};
+    struct err_buf why = {.text = ""};
+    must(emojify_draw(picture, faces, step->faces, &options, &result, &why), "draw", &why);
+    free(result.data);
+    return result.len;
+}
+
+static void run_open(const struct step *step)
+{
+    struct picture *picture = open_bytes(step->source->data, step->source->len);
+    picture_free(&picture);
+}
+
+static void run_copy(const struct step *step)
+{
+    struct detection_copy copy = copy_for_detection(step->source, step->source->picture);
+    detection_copy_release(&copy);
+}
+
+/* What emojify-facebox does with the copy before it searches. */
+static void run_read(const struct step *step)
+{
+    struct picture *picture = open_bytes(step->source->copy.data, step->source->copy.len);
+    unsigned char *pixels = NULL;
+    int width, height;
+    double scale;
+    struct err_buf why = {.text = ""};
+    must(picture_to_grey(picture, LIMIT_FACEBOX_SIDE, &pixels, &width, &height, &scale, &why),
+         "grey", &why);
+    free(pixels);
+    picture_free(&picture);
+}
+
+static void run_draw(const struct step *step)
+{
+    (void)draw_faces(step->source->picture, step);
+}
+
+static void run_all(const struct step *step)
+{
+    struct picture *picture = open_bytes(step->source->data, step->source->len);
+    struct detection_copy copy = copy_for_detection(step->source, picture);
+    (void)draw_faces(picture, step);
+    detection_copy_release(&copy);
+    picture_free(&picture);
+}
+
+static const struct step steps[] = {
+    {"open-jpeg", "decode JPEG", run_open, &sources[JPEG], 0, 0},
+    {"open-large", "decode JPEG, 4000 x 2666", run_open, &sources[JPEG_LARGE], 0, 0},
+    {"open-turned", "the same, turned by EXIF", run_open, &sources[JPEG_TURNED], 0, 0},
+    {"open-png", "decode PNG", run_open, &sources[PNG], 0, 0},
+    {"open-webp", "decode WebP", run_open, &sources[WEBP], 0, 0},
+    {"copy-jpeg", "copy for detection: JPEG", run_copy, &sources[JPEG], 0, 0},
+    {"copy-large", "JPEG, 4000 x 2666", run_copy, &sources[JPEG_LARGE], 0, 0},
+    {"copy-turned", "the same, turned by EXIF", run_copy, &sources[JPEG_TURNED], 0, 0},
+    {"copy-png", "PNG", run_copy, &sources[PNG], 0, 0},
+    {"copy-webp", "WebP", run_copy, &sources[WEBP], 0, 0},
+    {"read-jpeg", "FaceBox reads the copy: JPEG", run_read, &sources[JPEG], 0, 0},
+    {"read-large", "JPEG, 4000 x 2666", run_read, &sources[JPEG_LARGE], 0, 0},
+    {"read-turned", "the same, turned by EXIF", run_read, &sources[JPEG_TURNED], 0, 0},
+    {"read-png", "PNG", run_read, &sources[PNG], 0, 0},
+    {"read-webp", "WebP", run_read, &sources[WEBP], 0, 0},
+    {"jpeg-0", "encode JPEG", run_draw, &sources[JPEG], EMOJIFY_JPEG, 0},
+    {"jpeg-1", "draw 1 face, JPEG", run_draw, &sources[JPEG], EMOJIFY_JPEG, 1},
+    {"jpeg-14", "draw 14 faces, JPEG", run_draw, &sources[JPEG], EMOJIFY_JPEG, MANY_FACES},
+    {"png-14", "draw 14 faces, PNG", run_draw, &sources[JPEG], EMOJIFY_PNG, MANY_FACES},
+    {"webp-14", "draw 14 faces, WebP", run_draw, &sources[JPEG], EMOJIFY_WEBP, MANY_FACES},
+    {"all-1", "whole way, 1 face, JPEG", run_all, &sources[JPEG], EMOJIFY_JPEG, 1},
+    {"all-14", "whole way, 14 faces, JPEG", run_all, &sources[JPEG], EMOJIFY_JPEG, MANY_FACES},
+};
+enum { STEPS = sizeof(steps) / sizeof(steps[0]) };
+
+/* --- Measuring --------------------------------------------------------------------------- */
+
+static double samples_ms[STEPS][ROUNDS_MAX];
+static const char *only; /* this step; NULL: all */
+
+static bool is_wanted(const struct step *step)
+{
+    return !only || strcmp(step->name, only) == 0;
+}
+
+/* Of all threads: libvips decodes and encodes in threads of its own. */
+static double cpu_ms(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+    return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
+}
+
+static void measure(size_t rounds)
+{
+    for (size_t turn = 0; turn <= rounds; turn++) { /* the first to warm up */
+        for (size_t i = 0; i < STEPS; i++) {
+            double before = cpu_ms();
+            if (!is_wanted(&steps[i]))
+                continue;
+            steps[i].run(&steps[i]);
+            if (turn > 0)
+                samples_ms[i][turn - 1] = cpu_ms() - before;
+        }
+    }
+}
+
+static int compare(const void *a, const void *b)
+{
+    double first = *(const double *)a, second = *(const double *)b;
+    return (first > second) - (first < second);
+}
+
+static void report(size_t rounds, FILE *json)
+{
+    printf("CPU in ms, median (quartiles) of %zu rounds; 2000 x 1333 where nothing else is said\n",
+           rounds);
+    const char *separator = "{";
+    for (size_t i = 0; i < STEPS; i++) {
+        double *ms = samples_ms[i];
+        if (!is_wanted(&steps[i]))
+            continue;
+        qsort(ms, rounds, sizeof(*ms), compare);
+        double median = ms[rounds / 2], low = ms[rounds / 4], high = ms[rounds * 3 / 4];
+        printf("%-12s %-29s %7.2f  (%.2f to %.2f)\n", steps[i].name, steps[i].meaning, median, low,
+               high);
+        if (json)
+            (void)fprintf(json, "%s\"%s\":{\"ms\":%.3f,\"q1\":%.3f,\"q3\":%.3f}", separator,
+                          steps[i].name, median, low, high);
+        separator = ",\n";
+    }
+    for (size_t i = 0; i < SOURCES; i++)
+        printf("%-12s %zu KB, detection is sent %zu KB\n", sources[i].name, sources[i].len / 1000,
+               sources[i].copy.len / 1000);
+    if (json)
+        (void)fputs("}\n", json);
+}
+
+/* --- Setting up ----------------------------------------------------------------------------- */
+
+static void prepare(const char *artwork_path, const char *photograph)
+{
+    struct err_buf why = {.text = ""};
+    must(artwork_open(artwork_path, &artwork, &why), "artwork", &why);
+    /* Before the library blocks what vips_thumbnail may want. */
+    require(VIPS_INIT("picture"));
+    for (size_t i = 0; i < SOURCES; i++)
+        make_source(&sources[i], photograph);
+    must(picture_library_init("picture", &why), "libvips", &why);
+    for (size_t i = 0; i < SOURCES; i++) {
+        sources[i].picture = open_bytes(sources[i].data, sources[i].len);
+        sources[i].copy = copy_for_detection(&sources[i], sources[i].picture);
+    }
+    for (int i = 0; i < MANY_FACES; i++) /* two rows of heads */
+        faces[i] = (struct box){60 + i % 7 * 270, 250 + i / 7 * 500, 150, 180};
+}
+
+static void release(void)
+{
+    for (size_t i = 0; i < SOURCES; i++) {
+        detection_copy_release(&sources[i].copy);
+        picture_free(&sources[i].picture);
+        g_free(sources[i].data);
+    }
+    artwork_close(&artwork);
+    picture_library_release();
+}
+
+int main(int argc, char **argv)
+{
+    long rounds = 21;
+    const char *json_path = NULL;
+    int option;
+    while ((option = getopt(argc, argv, "n:o:j:")) != -1) {
+        if (option == 'n')
+            rounds = strtol(optarg, NULL, 10);
+        else if (option == 'o')
+            only = optarg;
+        else if (option == 'j')
+            json_path = optarg;
+        else
+            return EXIT_FAILURE;
+    }
+    if (argc - optind != 2 || rounds < 1 || rounds > ROUNDS_MAX)
+        die("usage", "picture [-n ROUNDS] [-o STEP] [-j FILE] ARTWORK PHOTOGRAPH");
+    FILE *json = json_path ? fopen(json_path, "we") : NULL;
+    if (json_path && !json)
+        die(json_path, strerror(errno));
+
+    prepare(argv[optind], argv[optind + 1]);
+    measure((size_t)rounds);
+    report((size_t)rounds, json);
+    release();
+    return json && fclose(json) != 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}

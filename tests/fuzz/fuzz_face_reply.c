@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/* FaceBox's answer to /facebox/check, and where emoji go on a picture of 400 x 300. */
+#include "fuzz/input.h"
+
+#include "api/clients/face_client.h"
+#include "lib/base/limits.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct arena *arena = arena_new(LIMIT_REQUEST_ARENA);
+    struct fuzz_input input = {data, size};
+    struct err_buf why = {.text = ""};
+    struct box *faces = NULL;
+    size_t count = 0;
+    must(arena != NULL);
+    char *json = fuzz_text(&input, size);
+    enum app_err err = face_client_parse_check(json, size, arena, &faces, &count, &why);
+    must(err == APP_OK || err == APP_UPSTREAM_FAILED);
+    must(count <= LIMIT_FACES);
+    for (size_t i = 0; i < count; i++) {
+        struct box emoji;
+        if (geometry_emoji_box(&faces[i], 400, 300, &emoji))
+            must(emoji.width > 0 && emoji.left < 400 && emoji.left + emoji.width > 0 &&
+                 emoji.height > 0 && emoji.top < 300 && emoji.top + emoji.height > 0);
+    }
+    free(json);
+    arena_free(&arena);
+    return 0;
+}
