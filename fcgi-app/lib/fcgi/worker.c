@@ -59,6 +59,7 @@ struct fcgi_server {
     struct err_buf start_why;
 
     unsigned created; /* threads to join; start's and stop's only */
+    bool gone;        /* the socket; stop's only */
     struct worker workers[];
 };
 
@@ -135,9 +136,15 @@ static void take_connections(struct worker *worker, void *state)
             connection_serve(worker->connection, fd, state);
     }
     int64_t deadline = deadline_in_ms(DRAIN_MS);
-    int fd;
-    while (deadline_left_ms(deadline) > 0 && (fd = accept_connection(worker->server)) >= 0)
-        connection_serve(worker->connection, fd, state);
+    while (deadline_left_ms(deadline) > 0) {
+        int fd = accept_connection(worker->server);
+        if (fd >= 0)
+            connection_serve(worker->connection, fd, state);
+        else if (errno == EAGAIN && worker->server->options.let_go)
+            (void)poll(NULL, 0, DRAIN_LOOK_MS); /* more may come until let_go is done */
+        else
+            return;
+    }
 }
 
 /* Say how worker_init went and wait for the others; true: serve. */
@@ -389,9 +396,9 @@ unsigned fcgi_server_stop(struct fcgi_server *server, int64_t grace_ms)
     uint64_t one = 1;
     if (server->stop_fd >= 0 && write(server->stop_fd, &one, sizeof(one)) != sizeof(one))
         log_error(&server->log, "The workers cannot be woken", NULL);
-    if (server->options.let_go)
+    if (server->options.let_go && !server->gone)
         let_go(server);
-    server->options.let_go = false; /* a second stop waits for threads only */
+    server->gone = true; /* a second stop waits for threads only */
     unsigned busy = wait_until_idle(server, grace_ms);
     if (busy > 0)
         return busy;
