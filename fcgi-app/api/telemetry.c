@@ -387,16 +387,9 @@ bool telemetry_route_at(const struct telemetry *telemetry, size_t index,
 
 /* --- Requests -------------------------------------------------------------------- */
 
-static int64_t thread_cpu_ns(void)
-{
-    struct timespec used = {0, 0};
-    (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
-    return used.tv_sec * NS_PER_S + used.tv_nsec;
-}
-
 void telemetry_request_begin(struct telemetry *telemetry, struct telemetry_request *request)
 {
-    request->cpu_ns = thread_cpu_ns();
+    request->cpu_ns = clock_thread_cpu_ns();
     metrics_gauge_add(telemetry->metrics, ROW_IN_FLIGHT, METRIC_AT(0), 1);
 }
 
@@ -416,7 +409,7 @@ void telemetry_request_end(struct telemetry *telemetry, const struct telemetry_r
     size_t route = route_index(outcome->route);
     int64_t now_ns = clock_now_ns();
     int64_t spent_ns = now_ns - outcome->started_ns;
-    int64_t cpu_ns = thread_cpu_ns() - request->cpu_ns;
+    int64_t cpu_ns = clock_thread_cpu_ns() - request->cpu_ns;
     /* What was not answered by the route will be a 500 from the server. */
     int status = outcome->status < STATUS_FIRST ? STATUS_NONE : outcome->status;
 
@@ -510,13 +503,13 @@ void telemetry_running(struct telemetry *telemetry, int change)
 
 void telemetry_job_begin(struct telemetry_request *job)
 {
-    job->cpu_ns = thread_cpu_ns();
+    job->cpu_ns = clock_thread_cpu_ns();
 }
 
 void telemetry_job_end(struct telemetry *telemetry, const struct telemetry_request *job)
 {
     static const struct route asked_by = {.name = "emojify_create"};
-    int64_t cpu_ns = thread_cpu_ns() - job->cpu_ns;
+    int64_t cpu_ns = clock_thread_cpu_ns() - job->cpu_ns;
     if (cpu_ns > 0)
         metrics_add(telemetry->metrics, ROW_CPU, METRIC_AT(route_index(&asked_by)),
                     (uint64_t)cpu_ns);

@@ -199,19 +199,12 @@ enum app_err telemetry_write(struct telemetry *telemetry, struct store *store, s
 
 /* --- Calls ----------------------------------------------------------------------- */
 
-static int64_t thread_cpu_ns(void)
-{
-    struct timespec used = {0, 0};
-    (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
-    return used.tv_sec * NS_PER_S + used.tv_nsec;
-}
-
 void telemetry_call_begin(struct telemetry *telemetry, struct telemetry_call *call)
 {
     if (!telemetry)
         return;
     call->started_ns = clock_now_ns();
-    call->cpu_ns = thread_cpu_ns();
+    call->cpu_ns = clock_thread_cpu_ns();
     metrics_gauge_add(telemetry->metrics, ROW_IN_FLIGHT, METRIC_AT(0), 1);
 }
 
@@ -234,7 +227,7 @@ void telemetry_call_end(struct telemetry *telemetry, const struct telemetry_call
     struct metrics *metrics = telemetry->metrics;
     size_t method = outcome->method < METHOD__MAX ? outcome->method : METHOD__MAX;
     int64_t spent_ns = clock_now_ns() - call->started_ns;
-    int64_t cpu_ns = thread_cpu_ns() - call->cpu_ns;
+    int64_t cpu_ns = clock_thread_cpu_ns() - call->cpu_ns;
     metrics_add(metrics, ROW_REQUESTS, METRIC_AT(method, (size_t)outcome->status), 1);
     metrics_observe(metrics, ROW_DURATION, METRIC_AT(method), spent_ns);
     if (cpu_ns > 0)

@@ -73,19 +73,12 @@ enum app_err telemetry_write(struct telemetry *telemetry, struct buf *out)
     return metrics_write(telemetry->metrics, out);
 }
 
-static int64_t thread_cpu_ns(void)
-{
-    struct timespec used = {0, 0};
-    (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
-    return used.tv_sec * NS_PER_S + used.tv_nsec;
-}
-
 void telemetry_request_begin(struct telemetry *telemetry, struct telemetry_request *request)
 {
     if (!telemetry)
         return;
     request->started_ns = clock_now_ns();
-    request->cpu_ns = thread_cpu_ns();
+    request->cpu_ns = clock_thread_cpu_ns();
     metrics_gauge_add(telemetry->metrics, ROW_IN_FLIGHT, METRIC_AT(0), 1);
 }
 
@@ -95,7 +88,7 @@ void telemetry_request_end(struct telemetry *telemetry, const struct telemetry_r
     if (!telemetry)
         return;
     struct metrics *metrics = telemetry->metrics;
-    int64_t cpu_ns = thread_cpu_ns() - request->cpu_ns;
+    int64_t cpu_ns = clock_thread_cpu_ns() - request->cpu_ns;
     metrics_add(metrics, ROW_REQUESTS, METRIC_AT(route, (size_t)(status - STATUS_FIRST)), 1);
     metrics_observe(metrics, ROW_DURATION, METRIC_AT(route), clock_now_ns() - request->started_ns);
     if (cpu_ns > 0)

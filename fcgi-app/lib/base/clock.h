@@ -20,6 +20,14 @@ static inline int64_t clock_now_ns(void)
     return now.tv_sec * NS_PER_S + now.tv_nsec;
 }
 
+/* CPU time that this thread has used. */
+static inline int64_t clock_thread_cpu_ns(void)
+{
+    struct timespec used;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+    return used.tv_sec * NS_PER_S + used.tv_nsec;
+}
+
 static inline int64_t deadline_in_ms(int64_t ms)
 {
     return clock_now_ns() + ms * NS_PER_MS;
