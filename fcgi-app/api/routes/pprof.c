@@ -293,7 +293,7 @@ static enum app_err switch_sampling(struct exchange *exchange, struct profiling_
 
 static enum app_err answer_sampling(struct exchange *exchange)
 {
-    struct profiling_coverage coverage;
+    struct profiling_coverage coverage = {0};
     char switched[48] = "";
     bool is_switch = exchange->request->method == HTTP_POST;
     enum app_err err = is_switch ? switch_sampling(exchange, &coverage) : APP_OK;
