@@ -8,7 +8,6 @@
 
 #include <math.h>
 #include <string.h>
-#include <time.h>
 
 #include "lib/base/clock.h"
 
@@ -48,13 +47,6 @@ static enum app_err send_error(struct exchange *exchange, int status)
                          strlen(text));
 }
 
-static void pause_until(int64_t until_ns)
-{
-    const struct timespec until = {until_ns / NS_PER_S, until_ns % NS_PER_S};
-    while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL) != 0)
-        ; /* a signal: the profiler's */
-}
-
 enum app_err faults_inject(struct exchange *exchange, enum fault_route route, bool *answered,
                            bool *dump)
 {
@@ -76,7 +68,7 @@ enum app_err faults_inject(struct exchange *exchange, enum fault_route route, bo
         *answered = true;
         return send_error(exchange, (int)config->code);
     case FAULT_DELAY:
-        pause_until(deadline_min(exchange->deadline_ns, deadline_in_ms(config->delay_ms)));
+        deadline_sleep(deadline_min(exchange->deadline_ns, deadline_in_ms(config->delay_ms)));
         break;
     case FAULT_DUMP:
         *dump = true;

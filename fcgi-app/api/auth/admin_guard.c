@@ -9,7 +9,8 @@
 #include <openssl/evp.h>
 #include <string.h>
 #include <strings.h>
-#include <time.h>
+
+#include "lib/base/clock.h"
 
 enum {
     SLOWED_MAX = 2, /* threads that wrong tokens may hold at once */
@@ -89,11 +90,8 @@ static void log_refusal(const struct request *request, const char *reason)
 static bool slow_down(struct admin_guard *guard)
 {
     bool room = atomic_fetch_add(&guard->slowed, 1) < SLOWED_MAX;
-    if (room) {
-        struct timespec wait = {0, SLOWED_MS * 1000000L};
-        while (clock_nanosleep(CLOCK_MONOTONIC, 0, &wait, &wait) != 0)
-            ;
-    }
+    if (room)
+        deadline_sleep(deadline_in_ms(SLOWED_MS));
     atomic_fetch_sub(&guard->slowed, 1);
     return room;
 }

@@ -187,14 +187,6 @@ static void close_window(struct sampler *sampler, struct receiver *window, struc
     (void)apply_rate(sampler, now_ns, NULL); /* to less or nothing, which cannot fail */
 }
 
-/* The steps of the wait are absolute: SIGPROF cuts a sleep short whenever it likes. */
-static void sleep_until(int64_t until_ns)
-{
-    struct timespec until = {until_ns / NS_PER_S, until_ns % NS_PER_S};
-    while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL) != 0)
-        continue;
-}
-
 enum app_err sampler_collect(struct sampler *sampler, double seconds,
                              bool (*cancelled)(void *context), void *context,
                              struct profile **profile, struct err_buf *why)
@@ -209,7 +201,7 @@ enum app_err sampler_collect(struct sampler *sampler, double seconds,
         return err;
 
     while (clock_now_ns() < end_ns && !(cancelled && cancelled(context))) {
-        sleep_until(deadline_min(clock_now_ns() + POLL_NS, end_ns));
+        deadline_sleep(deadline_min(clock_now_ns() + POLL_NS, end_ns));
         pthread_mutex_lock(&sampler->lock);
         drain(sampler);
         pthread_mutex_unlock(&sampler->lock);

@@ -150,10 +150,7 @@ void sampler_session_free(struct sampler_session **session)
     if (old->started) {
         set_timer(0);
         atomic_store(&old->armed, false);
-        int64_t end_ns = clock_now_ns() + HANDLER_GRACE_NS;
-        struct timespec until = {end_ns / NS_PER_S, end_ns % NS_PER_S};
-        while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL) != 0)
-            continue;
+        deadline_sleep(clock_now_ns() + HANDLER_GRACE_NS);
         stop_library(old);
     }
     if (old->null_stream)

@@ -12,7 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "api/jobs/work.h"
@@ -148,14 +147,6 @@ static enum app_err answer_cpu(struct exchange *exchange)
     return err;
 }
 
-static void wait_seconds(double seconds)
-{
-    int64_t until_ns = clock_now_ns() + (int64_t)(seconds * 1e9);
-    struct timespec until = {until_ns / NS_PER_S, until_ns % NS_PER_S};
-    while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL) != 0)
-        ;
-}
-
 /* What was added during `seconds`: the profile of the end less that of the beginning. */
 static enum app_err gather_delta(struct exchange *exchange, const struct profiling_query *query,
                                  double seconds, struct profiling_result *result)
@@ -164,7 +155,7 @@ static enum app_err gather_delta(struct exchange *exchange, const struct profili
     enum app_err err = profiling_gather(exchange->app->profiling, query, &before, &exchange->why);
     if (err)
         return err;
-    wait_seconds(seconds);
+    deadline_sleep(clock_now_ns() + (int64_t)(seconds * 1e9));
     err = pprof_gather(exchange, query, result);
     if (!err) {
         err = profile_subtract(result->profile, before.profile);

@@ -46,4 +46,12 @@ static inline int64_t deadline_left_ms(int64_t deadline_ns)
     return left <= 0 ? 0 : (left + NS_PER_MS - 1) / NS_PER_MS;
 }
 
+/* Sleep until then, whatever signals come meanwhile: the profiler's cut any sleep short. */
+static inline void deadline_sleep(int64_t deadline_ns)
+{
+    const struct timespec until = {deadline_ns / NS_PER_S, deadline_ns % NS_PER_S};
+    while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL) != 0)
+        continue;
+}
+
 #endif
