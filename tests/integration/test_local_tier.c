@@ -16,13 +16,13 @@
 #define TOKEN "local-tier-admin-token"
 
 /* After so long something else is to be seen; and half of it is enough for a few requests. */
-enum { TTL_MS = 3000, LATEST_MS = TTL_MS + 1000 };
+enum { TTL_MS = 4000, LATEST_MS = TTL_MS + 1000 };
 
 static const char jpeg[] = "\xff\xd8\xff\xe0 the bytes of a picture";
 
 static int start(void **state)
 {
-    return scene_start(state, (const char *const[]){"LOCAL_CACHE_TTL=3s", "API_PROCESSES=2",
+    return scene_start(state, (const char *const[]){"LOCAL_CACHE_TTL=4s", "API_PROCESSES=2",
                                                     "PROFILE_TOKEN=" TOKEN, NULL});
 }
 
@@ -110,7 +110,7 @@ static void a_direct_answer_has_the_headers_of_the_application(void **state)
         assert_true(is_direct(&direct));
         assert_false(is_direct(&application));
         assert_header(&direct, "Content-Type", files[i].type);
-        assert_header(&direct, "Cache-Control", "public, max-age=3");
+        assert_header(&direct, "Cache-Control", "public, max-age=4");
         for (size_t n = 0; n < sizeof(names) / sizeof(names[0]); n++)
             assert_header(&direct, names[n], http_reply_header(&application, names[n]));
         assert_string_equal(http_reply_text(&direct), files[i].data);
@@ -196,10 +196,10 @@ static void nothing_is_older_than_the_ttl_and_a_second(void **state)
     assert_true(changed);
 }
 
-static void a_picture_that_is_taken_down_is_gone_at_once(void **state)
+static void a_picture_is_gone_once_taking_it_down_was_answered(void **state)
 {
     const struct scene *scene = *state;
-    for (int i = 0; i < 5; i++) {
+    for (int i = 0; i < 3; i++) {
         char path[64];
         struct http_reply reply;
         (void)snprintf(path, sizeof(path), "/api/cache/down%d", i);
@@ -237,7 +237,14 @@ static void a_tier_that_is_wiped_fails_no_request(void **state)
     assert_int_equal(reply.status, 200);
     assert_string_equal(http_reply_text(&reply), jpeg);
     http_reply_release(&reply);
-    warm(scene, "/api/cache/wiped");
+
+    /* lighttpd may go on sending the file it remembers, so that it is there says nothing yet. */
+    char link[PATH_MAX];
+    tier_path(scene, "direct-4/jpeg/wiped", link);
+    int64_t deadline_ns = deadline_in_ms(2 * LATEST_MS);
+    while (access(link, F_OK) != 0 && deadline_left_ms(deadline_ns) > 0)
+        warm(scene, "/api/cache/wiped");
+    assert_int_equal(access(link, F_OK), 0);
 }
 
 /* --- Nothing else ---------------------------------------------------------------- */
@@ -264,8 +271,8 @@ static void nothing_else_is_reachable(void **state)
         "/api-direct-miss",
     };
     static const char *const files[] = {"files/other/secret.0123456789abcdef",
-                                        "direct-3/jpeg/.hidden", "direct-3/png/.hidden",
-                                        "direct-3/secret", "secret"};
+                                        "direct-4/jpeg/.hidden", "direct-4/png/.hidden",
+                                        "direct-4/secret", "secret"};
     const struct scene *scene = *state;
     for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
         struct http_reply reply;
@@ -291,7 +298,7 @@ static void a_symbolic_link_is_taken_away(void **state)
     const struct scene *scene = *state;
     char path[PATH_MAX];
     struct stat status;
-    tier_path(scene, "direct-3/jpeg/symlink", path);
+    tier_path(scene, "direct-4/jpeg/symlink", path);
     assert_int_equal(symlink("/etc/hostname", path), 0);
     int64_t deadline_ns = deadline_in_ms(10000);
     while (lstat(path, &status) == 0 && clock_now_ns() < deadline_ns)
@@ -349,7 +356,7 @@ int main(void)
         cmocka_unit_test(whatever_else_is_asked_of_a_file_reaches_the_application),
         cmocka_unit_test(what_is_not_a_picture_goes_through_the_application_each_time),
         cmocka_unit_test(nothing_is_older_than_the_ttl_and_a_second),
-        cmocka_unit_test(a_picture_that_is_taken_down_is_gone_at_once),
+        cmocka_unit_test(a_picture_is_gone_once_taking_it_down_was_answered),
         cmocka_unit_test(a_tier_that_is_wiped_fails_no_request),
         cmocka_unit_test(nothing_else_is_reachable),
         cmocka_unit_test(a_symbolic_link_is_taken_away),

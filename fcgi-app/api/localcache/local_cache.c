@@ -95,6 +95,12 @@ static void hand_out(const struct local_cache *tier, struct tier_entry *entry,
     file->len = entry->len;
 }
 
+static bool is_fresh(const struct local_cache *tier, const struct tier_entry *entry)
+{
+    bool may_be_direct = tier->direct_ns > 0 && tier_types[entry->type].place != TIER_OTHER;
+    return clock_now_ns() - entry->confirmed_ns < (may_be_direct ? tier->direct_ns : tier->ttl_ns);
+}
+
 enum local_cache_result local_cache_find(struct local_cache *tier, const char *name,
                                          struct local_cache_file *file)
 {
@@ -104,7 +110,7 @@ enum local_cache_result local_cache_find(struct local_cache *tier, const char *n
         return LOCAL_CACHE_MISSING;
     if (view.entry) {
         const struct tier_file found = tier_file_of(view.entry);
-        if (clock_now_ns() - view.entry->confirmed_ns >= tier->ttl_ns) {
+        if (!is_fresh(tier, view.entry)) {
             result = LOCAL_CACHE_STALE;
         } else if (tier_dir_has(&tier->dir, &found)) {
             hand_out(tier, view.entry, file);
@@ -128,15 +134,16 @@ struct local_cache_ticket local_cache_ticket(struct local_cache *tier, const cha
     return ticket;
 }
 
-void local_cache_remove(struct local_cache *tier, const char *name)
+int64_t local_cache_remove(struct local_cache *tier, const char *name)
 {
     struct tier_view view;
     if (!tier || !lock_entry(tier, name, &view))
-        return;
+        return 0;
     view.stripe->removals++;
     if (view.entry)
         tier_forget(tier, view.entry);
     tier_index_unlock(&view);
+    return tier->direct_ns > 0 ? WEB_REMEMBERS_MS : 0; /* the link may have gone just before */
 }
 
 /* --- Storing --------------------------------------------------------------------- */

@@ -54,7 +54,11 @@ struct local_cache_options {
     const char *run_dir;   /* for the index */
     int64_t ttl_ms;        /* 0: nothing is ever fresh */
     int64_t max_bytes;
-    bool direct;      /* whether fresh files are put where the web server looks itself */
+    /*
+     * Whether fresh files are put where the web server looks itself. Not done with a TTL
+     * below three seconds.
+     */
+    bool direct;
     int64_t grace_ms; /* LOCAL_CACHE_GRACE_MS but in tests */
     const struct log *log;
 };
@@ -82,7 +86,10 @@ enum local_cache_result {
     LOCAL_CACHE_FRESH
 };
 
-/* `file` is set when it is fresh, and then counts as used. */
+/*
+ * `file` is set when it is fresh, and then counts as used. A file whose direct link had
+ * to go is not fresh any more, so that whoever asks for it next brings the link back.
+ */
 enum local_cache_result local_cache_find(struct local_cache *tier, const char *name,
                                          struct local_cache_file *file);
 
@@ -114,8 +121,12 @@ bool local_cache_store(struct local_cache *tier, const char *name,
                        const struct local_cache_content *content, struct local_cache_file *file)
     __attribute__((warn_unused_result));
 
-/* The cache does not have it any more: nor has the tier, in no process, from now on. */
-void local_cache_remove(struct local_cache *tier, const char *name);
+/*
+ * The cache does not have it any more: nor has the tier, in no process, from now on.
+ * Returns for how many milliseconds a web server that sends files itself may go on doing
+ * so, which is 0 without `direct`.
+ */
+int64_t local_cache_remove(struct local_cache *tier, const char *name);
 
 /*
  * What must be done all LOCAL_CACHE_CHORE_MS: notice that the directory was wiped;

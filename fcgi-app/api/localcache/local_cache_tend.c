@@ -15,12 +15,7 @@ enum {
     ENTRIES_LEAST = 4096,
     ENTRIES_MOST = 1 << 18,
     SWEEP_EVERY_MS = 1000, /* from the end of one to the beginning of the next */
-    SWEEP_NAMES = 500,     /* looked at in one run, so that expiry does not have to wait */
-    /*
-     * A direct link goes that much before its time: by the next run of the chore, and
-     * by the second for which a web server remembers what it saw of a file.
-     */
-    DIRECT_EARLY_MS = 500
+    SWEEP_NAMES = 500      /* looked at in one run, so that expiry does not have to wait */
 };
 
 /* --- Life ------------------------------------------------------------------------ */
@@ -70,12 +65,14 @@ enum app_err local_cache_new(const struct local_cache_options *options, struct l
         len--;
     tier->path = strndup(options->directory, len);
     tier->run_dir = strdup(options->run_dir);
+    bool direct = options->direct && options->ttl_ms >= DIRECT_TTL_LEAST_MS;
     tier->ttl_ns = options->ttl_ms * NS_PER_MS;
+    tier->direct_ns = direct ? (options->ttl_ms - DIRECT_EARLY_MS) * NS_PER_MS : 0;
     tier->max_bytes = options->max_bytes;
     tier->grace_ns = options->grace_ms * NS_PER_MS;
     tier->log = *options->log;
     if (!tier->path || !tier->run_dir ||
-        tier_dir_init(&tier->dir, tier->path, options->direct ? options->ttl_ms / 1000 : 0) ||
+        tier_dir_init(&tier->dir, tier->path, direct ? options->ttl_ms / 1000 : 0) ||
         pthread_rwlock_init(&tier->opening, NULL) != 0) {
         free(tier->path);
         free(tier->run_dir);
@@ -126,7 +123,6 @@ struct candidate {
 struct tending {
     struct local_cache *tier;
     int64_t now_ns;
-    int64_t direct_ns;            /* as old as that, a direct link goes */
     struct candidate *candidates; /* NULL: none are looked for */
     size_t count, capacity;
 };
@@ -134,7 +130,7 @@ struct tending {
 static void tend_entry(void *context, struct tier_entry *entry)
 {
     struct tending *tending = context;
-    if (entry->direct && tending->now_ns - entry->confirmed_ns >= tending->direct_ns) {
+    if (entry->direct && tending->now_ns - entry->confirmed_ns >= tending->tier->direct_ns) {
         const struct tier_file file = tier_file_of(entry);
         tier_dir_unlink_direct(&tending->tier->dir, &file);
         entry->direct = false;
@@ -192,7 +188,6 @@ static void tend_index(struct local_cache *tier)
     struct tending tending = {
         .tier = tier,
         .now_ns = clock_now_ns(),
-        .direct_ns = tier->ttl_ns - DIRECT_EARLY_MS * NS_PER_MS,
     };
     if (reach >= 0) {
         tending.capacity = (size_t)atomic_load(&memory->files);

@@ -97,7 +97,7 @@ static enum app_err ask(struct exchange *exchange, struct local_cache *tier,
         cache_get(exchange->worker->cache, call, exchange->parameter, &got->item, &exchange->why);
     telemetry_upstream(telemetry, UPSTREAM_CACHE_GET, started_ns, err);
     if (err == APP_NOT_FOUND)
-        local_cache_remove(exchange->app->tier, exchange->parameter);
+        (void)local_cache_remove(exchange->app->tier, exchange->parameter);
     if (err)
         return err;
     stored_file_look(&got->file, got->item.pieces, got->item.count);
@@ -283,11 +283,12 @@ enum app_err route_cache_delete(struct exchange *exchange)
         cache_take_down(exchange->worker->cache, &call, exchange->parameter, &exchange->why);
     telemetry_upstream(&exchange->app->telemetry, UPSTREAM_CACHE_PUT, started_ns, err);
     /* Also when the call failed, for it may have come through. */
-    local_cache_remove(exchange->app->tier, exchange->parameter);
+    int64_t gone_ns = deadline_in_ms(local_cache_remove(exchange->app->tier, exchange->parameter));
     if (err)
         return pipeline_upstream_error(&exchange->why, err, "the cache");
     log_warn(&request->log, "Picture taken down",
              LOG_FIELDS(LOG_STR("file", exchange->parameter),
                         LOG_STR("remote", request_param(request, "REMOTE_ADDR"))));
+    deadline_sleep(gone_ns); /* after a 204 nobody may be sent it any more */
     return response_send(exchange->response, 204, NULL, NULL, 0);
 }

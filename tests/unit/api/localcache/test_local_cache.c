@@ -18,7 +18,7 @@
 #include "lib/base/fnv1a.h"
 #include "support/temp_dir.h"
 
-enum { TTL_MS = 60000, SHORT_TTL_MS = 1000, PAGE = 4096, PATIENCE_MS = 10000 };
+enum { TTL_MS = 60000, SHORT_TTL_MS = 3000, PAGE = 4096, PATIENCE_MS = 10000 };
 
 struct scene {
     struct temp_dir temp;
@@ -255,18 +255,32 @@ a_fresh_picture_has_a_link_for_the_web_server_until_its_time_is_nearly_over(void
     open_tier(scene, &options);
     int64_t stored_ns = clock_now_ns();
     assert_true(store_text(scene->tier, "key", "content", &file));
-    assert_true(exists(scene, "direct-1/png/key"));
+    assert_true(exists(scene, "direct-3/png/key"));
     int64_t until_ns = deadline_in_ms(PATIENCE_MS);
-    while (exists(scene, "direct-1/png/key") && clock_now_ns() < until_ns) {
+    while (exists(scene, "direct-3/png/key") && clock_now_ns() < until_ns) {
         local_cache_tend(scene->tier, true);
         pause_ms(5);
     }
-    assert_false(exists(scene, "direct-1/png/key"));
+    assert_false(exists(scene, "direct-3/png/key"));
     assert_true(clock_now_ns() - stored_ns >= SHORT_TTL_MS / 4 * NS_PER_MS);
     assert_content(&file, "content");
-
+    /* Whoever asks next brings it back. */
+    assert_int_equal(look(scene->tier, "key"), LOCAL_CACHE_STALE);
     assert_true(store_text(scene->tier, "key", "content", &file));
-    assert_true(exists(scene, "direct-1/png/key"));
+    assert_true(exists(scene, "direct-3/png/key"));
+}
+
+static void with_a_short_ttl_there_are_no_links(void **state)
+{
+    struct scene *scene = *state;
+    struct local_cache_options options = options_of(scene);
+    struct local_cache_file file;
+    options.ttl_ms = SHORT_TTL_MS - 1;
+    open_tier(scene, &options);
+    assert_true(store_text(scene->tier, "key", "content", &file));
+    assert_false(exists(scene, "direct-2"));
+    assert_int_equal(look(scene->tier, "key"), LOCAL_CACHE_FRESH);
+    assert_int_equal(local_cache_remove(scene->tier, "key"), 0);
 }
 
 static void what_is_no_picture_has_no_link(void **state)
@@ -348,7 +362,7 @@ static void what_is_removed_is_gone_for_all_processes(void **state)
     assert_int_equal(local_cache_new(&options, &sibling), APP_OK);
     assert_true(store_text(scene->tier, "key", "content", &file));
     assert_int_equal(look(sibling, "key"), LOCAL_CACHE_FRESH);
-    local_cache_remove(sibling, "key");
+    assert_int_equal(local_cache_remove(sibling, "key"), 2000); /* what lighttpd remembers */
     assert_int_equal(look(scene->tier, "key"), LOCAL_CACHE_MISSING);
     assert_int_equal(access(file.path, F_OK), -1);
     assert_false(exists(scene, "direct-60/png/key"));
@@ -573,6 +587,7 @@ int main(void)
         TEST(with_a_ttl_of_0_nothing_is_fresh_and_files_are_kept_all_the_same),
         TEST(other_bytes_get_a_file_of_their_own),
         TEST(a_fresh_picture_has_a_link_for_the_web_server_until_its_time_is_nearly_over),
+        TEST(with_a_short_ttl_there_are_no_links),
         TEST(what_is_no_picture_has_no_link),
         TEST(a_new_type_takes_the_link_of_the_old_away),
         TEST(links_go_with_the_last_process_and_those_of_another_max_age_at_once),
