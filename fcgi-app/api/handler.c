@@ -11,6 +11,7 @@
 #include "api/cross_origin.h"
 #include "api/routes/routes.h"
 #include "lib/base/clock.h"
+#include "lib/fcgi/worker.h"
 #include "lib/picture/picture.h"
 
 enum { ALLOW_HEADER_MAX = 64 };
@@ -151,6 +152,8 @@ static enum app_err route(struct exchange *exchange, const struct route **found)
         return err;
     *found = match.route;
     exchange->parameter = match.parameter;
+    if (!(match.route->flags & ROUTE_QUICK))
+        fcgi_worker_yield();
     err = admit(exchange, match.route);
     return err ? err : match.route->handler(exchange);
 }

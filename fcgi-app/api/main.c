@@ -220,6 +220,7 @@ static enum app_err serve(struct app *app, const char *listen_address, struct er
         .listen_fd = listen_fd,
         .let_go = true,
         .workers = api_config_workers(&app->config),
+        .quick = app->tier && app->config.local_cache_ttl_ms > 0,
         .log = &app->log,
         .context = app,
         .worker_init = handler_worker_init,

@@ -147,12 +147,15 @@ struct test_app *test_app_new(const char *address)
     return app;
 }
 
+bool test_app_quick;
+
 enum app_err test_app_start(struct test_app *app, unsigned workers, struct err_buf *why)
 {
     assert_true(workers <= TEST_APP_WORKERS_MAX);
     const struct fcgi_server_options options = {
         .listen_fd = app->listen_fd,
         .let_go = app->let_go,
+        .quick = test_app_quick,
         .workers = workers,
         .log = &app->log,
         .context = app,

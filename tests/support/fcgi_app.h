@@ -40,6 +40,9 @@ enum {
 #define GET(uri)     ((const char *const[]){"REQUEST_METHOD=GET", "REQUEST_URI=" uri, NULL})
 #define POST(uri, n) ((const char *const[]){"REQUEST_METHOD=POST", "REQUEST_URI=" uri, n, NULL})
 
+/* The option of servers that are started from now on; false at first. */
+extern bool test_app_quick;
+
 struct test_app {
     char directory[64];
     char address[96];

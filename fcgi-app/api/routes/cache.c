@@ -16,6 +16,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/limits.h"
+#include "lib/fcgi/worker.h"
 
 /* 1 to LIMIT_CACHE_ID of these, the first not a dot. */
 static bool is_cache_id(const char *name)
@@ -214,6 +215,7 @@ static enum app_err answer_from_cache(struct exchange *exchange, struct local_ca
     struct telemetry *telemetry = &exchange->app->telemetry;
     struct http_header headers[TRACE_HEADERS_MAX];
     struct coalesce_member member;
+    fcgi_worker_yield();
     struct cache_call call = make_call(exchange, exchange->app->config.cache_timeout_ms, headers);
     /* Who may not use the tier needs the bytes, so those are groups of their own. */
     const char *key =
@@ -251,6 +253,8 @@ enum app_err route_cache(struct exchange *exchange)
         telemetry_count(telemetry, "cache.missing_parameter");
         return APP_NOT_FOUND;
     }
+    if (!tier) /* an injected fault may be a delay */
+        fcgi_worker_yield();
     enum app_err err = faults_inject(exchange, FAULT_ROUTE_CACHE, &answered, &dump);
     if (err || answered)
         return err;

@@ -6,10 +6,10 @@ const struct route api_routes[] = {
     {HTTP_POST, "/", "emojify", route_emojify, ROUTE_AUTHN},
     {HTTP_POST, "/emojify/", "emojify_create", route_emojify_create, ROUTE_AUTHN},
     {HTTP_GET, "/emojify/{id}", "emojify_query", route_emojify_query, 0},
-    {HTTP_GET, "/cache/{file}", "cache", route_cache, 0},
+    {HTTP_GET, "/cache/{file}", "cache", route_cache, ROUTE_QUICK},
     {HTTP_DELETE, "/cache/{file}", "cache", route_cache_delete, ROUTE_TOKEN},
     {HTTP_GET, "/health", "health", route_health, 0},
-    {HTTP_GET, "/health/live", "health_live", route_health_live, 0},
+    {HTTP_GET, "/health/live", "health_live", route_health_live, ROUTE_QUICK},
     {HTTP_GET, "/health/ready", "health_ready", route_health_ready, 0},
     {HTTP_POST, "/payments", "payments", route_payments, ROUTE_AUTHN},
 };

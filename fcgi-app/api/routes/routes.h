@@ -17,6 +17,7 @@ enum route_flag {
     ROUTE_ADMIN = 1U << 1,   /* exists with PROFILE=on only, and needs the admin token */
     ROUTE_TOKEN = 1U << 2,   /* needs the admin token; not taken when there is none */
     ROUTE_METRICS = 1U << 3, /* needs the admin token with METRICS_AUTH=token */
+    ROUTE_QUICK = 1U << 4,   /* yields itself (fcgi_worker_yield), when it is about to wait */
 };
 
 extern const struct route api_routes[];

@@ -100,6 +100,7 @@ static bool wait_for_next(const struct connection *connection)
     struct pollfd fds[] = {{connection->fd, POLLIN, 0}, {connection->stop_fd, POLLIN, 0}};
     int64_t deadline = deadline_in_ms(KEEP_IDLE_MS);
     int ready;
+    fcgi_worker_yield();
     do
         ready = poll(fds, 2, (int)deadline_left_ms(deadline));
     while (ready < 0 && errno == EINTR);
@@ -120,6 +121,7 @@ static bool wait_for_more(const struct connection *connection, size_t have,
     int64_t left = deadline_left_ms(patience->deadline_ns);
     if (left == 0 || patience->hung_up)
         return false;
+    fcgi_worker_yield();
     if (have > 0) {
         left = left < patience->recheck_ms ? left : patience->recheck_ms;
         if (patience->recheck_ms < RECHECK_MAX_MS)
@@ -305,6 +307,7 @@ static bool write_answer(void *sink, const char *head, size_t head_len, const st
         ok = put_small(connection, head, head_len, pieces, count);
     } else {
         const struct sender_limits limits = {SEND_STALL_MS, SEND_TOTAL_MS};
+        fcgi_worker_yield();
         ok = sender_send_stdout(connection->fd, connection->fcgi.requestId, &limits, head, head_len,
                                 pieces, count);
     }
@@ -350,6 +353,7 @@ static void linger(int fd)
     char trash[4096];
     int64_t deadline = deadline_in_ms(LINGER_MS);
     int64_t left;
+    fcgi_worker_yield();
     if (shutdown(fd, SHUT_WR) != 0)
         return;
     while ((left = deadline_left_ms(deadline)) > 0) {
@@ -386,6 +390,7 @@ static bool serve_request(struct connection *connection, void *worker)
     connection->broken = false;
     connection->input_deadline_ns = INT64_MAX;
     if (!connection->input_complete) {
+        fcgi_worker_yield();
         connection->input_deadline_ns = deadline_in_ms(BODY_TOTAL_MS);
         set_receive_timeout(connection->fd, BODY_STALL_MS);
     }

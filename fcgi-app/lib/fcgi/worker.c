@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The threads: each waits for the listening socket beside an eventfd that is
- * written once, at the stop, and never read, so that it wakes every thread
- * whenever it looks.
+ * The threads wait for the listening socket, all of them or the one on the lookout, beside
+ * an eventfd that is written once, at the stop, and never read, so that it wakes
+ * every thread whenever it looks.
  */
 #include "lib/fcgi/worker.h"
 
@@ -26,6 +26,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/fcgi/connection.h"
+#include "lib/fcgi/lookout.h"
 
 enum {
     RETRY_MS = 50, /* when there is no descriptor or memory for a connection */
@@ -41,12 +42,14 @@ struct worker {
     unsigned number;
     int epoll_fd;
     struct connection *connection;
+    struct lookout_member member;
 };
 
 struct fcgi_server {
     struct fcgi_server_options options;
     struct log log; /* options.log points here, so that the caller's need not live on */
     int stop_fd;
+    struct lookout *lookout;
     bool is_tcp;
     _Atomic int64_t last_warning_ns;
 
@@ -62,6 +65,8 @@ struct fcgi_server {
     bool gone;        /* the socket; stop's only */
     struct worker workers[];
 };
+
+static _Thread_local struct worker *this_worker;
 
 /* --- A thread --- */
 
@@ -105,21 +110,25 @@ static int accept_connection(const struct fcgi_server *server)
 }
 
 /* Wait for a connection and accept it; -1: none this time. */
-static int next_connection(struct worker *worker, bool *stop)
+static int next_connection(struct worker *worker)
 {
-    struct fcgi_server *server = worker->server;
+    const struct fcgi_server *server = worker->server;
     struct epoll_event events[2];
-    int ready = epoll_wait(worker->epoll_fd, events, 2, -1);
-    for (int i = 0; i < ready; i++) {
-        if (events[i].data.fd == server->stop_fd)
-            *stop = true;
-    }
-    if (ready <= 0 || *stop)
-        return -1;
-    int fd = accept_connection(server);
+    int fd = -1;
+    errno = EAGAIN;
+    if (server->options.quick) /* nobody was woken for one that waits already */
+        fd = accept_connection(server);
+    if (fd < 0 && errno == EAGAIN && epoll_wait(worker->epoll_fd, events, 2, -1) > 0)
+        fd = accept_connection(server);
     if (fd < 0)
-        accept_failed(server, errno);
+        accept_failed(worker->server, errno);
     return fd;
+}
+
+void fcgi_worker_yield(void)
+{
+    if (this_worker)
+        lookout_yield(this_worker->server->lookout, &this_worker->member);
 }
 
 /*
@@ -129,11 +138,14 @@ static int next_connection(struct worker *worker, bool *stop)
  */
 static void take_connections(struct worker *worker, void *state)
 {
-    bool stop = false;
-    while (!stop) {
-        int fd = next_connection(worker, &stop);
-        if (fd >= 0)
-            connection_serve(worker->connection, fd, state);
+    struct lookout *lookout = worker->server->lookout;
+    while (lookout_take(lookout, &worker->member)) {
+        int fd = next_connection(worker);
+        if (fd < 0)
+            continue;
+        lookout_begin(lookout, &worker->member);
+        connection_serve(worker->connection, fd, state);
+        lookout_end(&worker->member);
     }
     int64_t deadline = deadline_in_ms(DRAIN_MS);
     while (deadline_left_ms(deadline) > 0) {
@@ -170,6 +182,7 @@ static void *run(void *argument)
     struct fcgi_server *server = worker->server;
     const struct fcgi_server_options *options = &server->options;
     char name[16];
+    this_worker = worker;
     (void)snprintf(name, sizeof(name), "fcgi-%u", worker->number % 100000);
     (void)pthread_setname_np(pthread_self(), name);
 
@@ -208,7 +221,7 @@ static enum app_err worker_prepare(struct worker *worker)
     worker->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     if (worker->epoll_fd < 0)
         return APP_INTERNAL;
-    /* Exclusive: a connection wakes one thread and not all of them. */
+    /* Exclusive: a connection wakes one of those that wait, threads or processes. */
     enum app_err err =
         watch(worker->epoll_fd, server->options.listen_fd, EPOLLIN | (uint32_t)EPOLLEXCLUSIVE);
     return err ? err : watch(worker->epoll_fd, server->stop_fd, EPOLLIN);
@@ -340,7 +353,9 @@ enum app_err fcgi_server_start(const struct fcgi_server_options *options,
         err = err_set(why, APP_INTERNAL, "the FastCGI library cannot be started");
         goto out;
     }
-    err = create_workers(created);
+    err = lookout_new(options->quick && options->workers > 1, &created->lookout);
+    if (!err)
+        err = create_workers(created);
     if (err)
         err_set(why, err, "cannot start %u worker threads: %s", options->workers,
                 app_strerror(err));
@@ -394,6 +409,8 @@ static unsigned wait_until_idle(struct fcgi_server *server, int64_t grace_ms)
 unsigned fcgi_server_stop(struct fcgi_server *server, int64_t grace_ms)
 {
     uint64_t one = 1;
+    if (server->lookout)
+        lookout_stop(server->lookout);
     if (server->stop_fd >= 0 && write(server->stop_fd, &one, sizeof(one)) != sizeof(one))
         log_error(&server->log, "The workers cannot be woken", NULL);
     if (server->options.let_go && !server->gone)
@@ -420,6 +437,7 @@ void fcgi_server_free(struct fcgi_server **server)
     }
     if (freed->stop_fd >= 0)
         (void)close(freed->stop_fd);
+    lookout_free(&freed->lookout);
     pthread_cond_destroy(&freed->changed);
     pthread_mutex_destroy(&freed->lock);
     free(freed);

@@ -29,9 +29,15 @@
 struct fcgi_server;
 
 struct fcgi_server_options {
-    int listen_fd;         /* stays the caller's */
-    bool let_go;           /* the stop closes the socket; the number is /dev/null's from then on */
-    unsigned workers;      /* threads, at least 1 */
+    int listen_fd;    /* stays the caller's */
+    bool let_go;      /* the stop closes the socket; the number is /dev/null's from then on */
+    unsigned workers; /* threads, at least 1 */
+    /*
+     * Most requests are answered without waiting: one thread at a time waits for
+     * connections (lib/fcgi/lookout.h). Else all do, which is cheaper when nearly every
+     * request makes its thread wait and another must take over.
+     */
+    bool quick;
     const struct log *log; /* copied; its sink must outlive the server */
     void *context;         /* handed to the three functions */
     /*
@@ -80,6 +86,13 @@ enum app_err fcgi_server_start(const struct fcgi_server_options *options,
  * should leave by _exit, for they use what the caller would free.
  */
 unsigned fcgi_server_stop(struct fcgi_server *server, int64_t grace_ms);
+
+/*
+ * Called by a handler before it waits for anything or computes for more than a
+ * millisecond: from then on another thread takes new connections. With `quick`, who never calls it
+ * delays them by some milliseconds (lib/fcgi/lookout.h). May be called again, and in any thread.
+ */
+void fcgi_worker_yield(void);
 
 /* Free a server that stopped with 0 busy threads; NULLs the caller's pointer. */
 void fcgi_server_free(struct fcgi_server **server);

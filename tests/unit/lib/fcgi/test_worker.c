@@ -138,6 +138,39 @@ static void a_handler_without_an_answer_gets_a_500_and_a_warning(void **state)
     test_app_finish(app);
 }
 
+/* /wait never yields, as a handler that forgot to would. */
+static void one_that_does_not_come_back_keeps_nobody_waiting(void **state)
+{
+    (void)state;
+    struct test_app *app = test_app_serve(3);
+    int fds[2];
+    for (int i = 0; i < 2; i++) {
+        fds[i] = test_app_connect(app);
+        assert_true(fcgi_peer_request(fds[i], 0, GET("/wait"), NULL, 0));
+        test_app_await(&app->entered);
+    }
+    test_app_assert_hello(app);
+    for (int i = 0; i < 2; i++) {
+        struct fcgi_answer answer = {0};
+        sem_post(&app->gate);
+        assert_true(fcgi_peer_receive(fds[i], TEST_APP_WAIT_MS, &answer));
+        fcgi_answer_release(&answer);
+        (void)close(fds[i]);
+    }
+    test_app_finish(app);
+}
+
+static void a_silent_connection_keeps_nobody_waiting(void **state)
+{
+    (void)state;
+    struct test_app *app = test_app_serve(2);
+    int silent = test_app_connect(app);
+    test_app_assert_hello(app);
+    test_app_assert_hello(app);
+    (void)close(silent);
+    test_app_finish(app);
+}
+
 /* --- Start and stop --- */
 
 static void a_stop_while_idle_is_quick(void **state)
@@ -359,6 +392,8 @@ int main(void)
         cmocka_unit_test(answers_about_the_size_of_the_library_buffer_arrive),
         cmocka_unit_test(two_hundred_requests_at_once_are_all_answered),
         cmocka_unit_test(a_handler_without_an_answer_gets_a_500_and_a_warning),
+        cmocka_unit_test(one_that_does_not_come_back_keeps_nobody_waiting),
+        cmocka_unit_test(a_silent_connection_keeps_nobody_waiting),
         cmocka_unit_test(a_stop_while_idle_is_quick),
         cmocka_unit_test(a_stop_closes_kept_and_silent_connections_soon),
         cmocka_unit_test(a_stop_finishes_the_request_in_hand),
@@ -370,5 +405,7 @@ int main(void)
         cmocka_unit_test(a_descriptor_that_is_no_socket_fails_the_start),
         cmocka_unit_test(a_full_descriptor_table_delays_requests_and_loses_no_thread),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    int failed = cmocka_run_group_tests_name("all threads look out", tests, NULL, NULL);
+    test_app_quick = true;
+    return failed + cmocka_run_group_tests_name("one thread looks out", tests, NULL, NULL);
 }
