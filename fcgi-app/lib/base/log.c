@@ -6,7 +6,6 @@
 #include "lib/base/log.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -62,6 +61,36 @@ __attribute__((format(printf, 2, 3))) static void put_format(struct record *reco
     put_str(record, text);
 }
 
+/* In decimal, of at least `digits` digits. By hand: a record has several, and printf is slow. */
+static void put_number(struct record *record, uint64_t value, size_t digits)
+{
+    char text[20];
+    size_t at = sizeof(text);
+    while (value > 0 || sizeof(text) - at < digits) {
+        text[--at] = (char)('0' + value % 10);
+        value /= 10;
+    }
+    put(record, text + at, sizeof(text) - at);
+}
+
+static void put_signed(struct record *record, int64_t value)
+{
+    if (value < 0)
+        put_str(record, "-");
+    put_number(record, value < 0 ? -(uint64_t)value : (uint64_t)value, 1);
+}
+
+/* Nanoseconds as milliseconds, rounded to microseconds. */
+static void put_ms(struct record *record, int64_t ns)
+{
+    uint64_t us = ((ns < 0 ? -(uint64_t)ns : (uint64_t)ns) + 500) / 1000;
+    if (ns < 0)
+        put_str(record, "-");
+    put_number(record, us / 1000, 1);
+    put_str(record, ".");
+    put_number(record, us % 1000, 3);
+}
+
 /* The inside of a quoted string; in JSON a bad byte becomes U+00XX, as Latin-1. */
 static void put_escaped(struct record *record, const char *text, size_t len, bool json)
 {
@@ -100,10 +129,10 @@ static void put_value(struct record *record, const struct log_field *field, bool
 {
     switch (field->type) {
     case LOG_FIELD_INT:
-        put_format(record, "%" PRId64, field->number);
+        put_signed(record, field->number);
         break;
     case LOG_FIELD_MS:
-        put_format(record, "%.3f", (double)field->number / 1e6);
+        put_ms(record, field->number);
         break;
     case LOG_FIELD_TEXT:
         if (!json && is_bare(field->text, field->len)) {
@@ -140,16 +169,25 @@ static bool put_id(struct record *record, const char *key, const char *id, bool 
     return !id || put_field(record, &field, json);
 }
 
+/* The text of a second is made once for all records of a thread in that second. */
 static void put_timestamp(struct record *record)
 {
+    static _Thread_local struct {
+        time_t second;
+        char text[32];
+        size_t len;
+    } last;
     struct timespec now;
-    struct tm utc;
-    char text[32];
     clock_gettime(CLOCK_REALTIME, &now);
-    gmtime_r(&now.tv_sec, &utc);
-    size_t len = strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &utc);
-    put(record, text, len);
-    put_format(record, ".%03ldZ", now.tv_nsec / 1000000);
+    if (last.len == 0 || now.tv_sec != last.second) {
+        struct tm utc;
+        gmtime_r(&now.tv_sec, &utc);
+        last.len = strftime(last.text, sizeof(last.text), "%Y-%m-%dT%H:%M:%S.", &utc);
+        last.second = now.tv_sec;
+    }
+    put(record, last.text, last.len);
+    put_number(record, (uint64_t)now.tv_nsec / 1000000, 3);
+    put_str(record, "Z");
 }
 
 static void put_head(struct record *record, const struct log *log, enum log_level level,

@@ -9,10 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/random.h>
 
 #include "lib/base/clock.h"
 #include "lib/base/limits.h"
+#include "lib/base/random.h"
 #include "lib/http/accept.h"
 #include "lib/http/uri.h"
 
@@ -107,7 +107,7 @@ static const char *make_id(struct arena *arena)
 {
     unsigned char random[ID_BYTES];
     char *id = arena_alloc(arena, sizeof(random) * 2 + 1);
-    if (!id || getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random))
+    if (!id || !random_fill(random, sizeof(random)))
         return "-";
     for (size_t i = 0; i < sizeof(random); i++) {
         id[2 * i] = "0123456789abcdef"[random[i] >> 4];

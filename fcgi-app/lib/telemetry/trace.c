@@ -7,9 +7,9 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "lib/base/limits.h"
+#include "lib/base/random.h"
 
 enum { STATE_MEMBERS_MAX = 32, STATE_KEY_MAX = 256, STATE_VALUE_MAX = 256, B3_SHORT_ID_LEN = 16 };
 
@@ -221,7 +221,7 @@ void trace_begin(struct trace *trace, trace_lookup *lookup, const void *source)
     unsigned char random[(TRACE_ID_LEN + TRACE_SPAN_LEN) / 2];
     bool found = trace_read(trace, lookup, source);
     size_t needed = found ? TRACE_SPAN_LEN / 2 : sizeof(random);
-    if (getrandom(random, needed, 0) != (ssize_t)needed) {
+    if (!random_fill(random, needed)) {
         trace->trace_id[0] = '\0';
         return;
     }

@@ -55,8 +55,27 @@ static void a_text_record_has_the_shape_of_hclog(void **state)
     assert_int_equal(f->record[23], 'Z');
     log_error(&f->log, "Bad", NULL);
     assert_string_equal(record_of(f), " [ERROR] api: Bad\n");
-    log_warn(&f->log, "Slow", LOG_FIELDS(LOG_MS("ms", 1234567)));
-    assert_string_equal(record_of(f), " [WARN]  api: Slow: ms=1.235\n");
+    static const struct {
+        int64_t ns;
+        const char *record;
+    } cases[] = {
+        {1234567, " [WARN]  api: Slow: ms=1.235\n"},
+        {0, " [WARN]  api: Slow: ms=0.000\n"},
+        {499, " [WARN]  api: Slow: ms=0.000\n"},
+        {5000, " [WARN]  api: Slow: ms=0.005\n"},
+        {999999500, " [WARN]  api: Slow: ms=1000.000\n"},
+        {-1500000, " [WARN]  api: Slow: ms=-1.500\n"},
+        {INT64_MIN, " [WARN]  api: Slow: ms=-9223372036854.776\n"},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        log_warn(&f->log, "Slow", LOG_FIELDS(LOG_MS("ms", cases[i].ns)));
+        assert_string_equal(record_of(f), cases[i].record);
+    }
+    log_warn(&f->log, "Some",
+             LOG_FIELDS(LOG_INT("a", 0), LOG_INT("b", -7), LOG_INT("c", INT64_MAX),
+                        LOG_INT("d", INT64_MIN)));
+    assert_string_equal(record_of(f), " [WARN]  api: Some: a=0 b=-7 c=9223372036854775807 "
+                                      "d=-9223372036854775808\n");
 }
 
 static void a_request_id_is_on_the_record(void **state)
