@@ -361,9 +361,8 @@ test: deps deps-test ## build and run the unit, integration and browser tests
 	@$(MAKE) run-tests
 
 run-tests: all man pictures $(UNIT_TESTS) $(FUZZ_TARGETS) $(INTEGRATION_TESTS)
-	@BUILD=$(BUILD) tests/run.sh $(UNIT_TESTS) $(FUZZ_TARGETS) \
-		$(filter-out $(WEB_TESTS),$(INTEGRATION_TESTS)) $(foreach web,$(WEB_SERVERS),WEB=$(web) $(WEB_TESTS)) \
-		WEB=lighttpd $(BROWSER_TESTS)
+	@BUILD=$(BUILD) tests/run.sh WEB=lighttpd $(BROWSER_TESTS) WEB=- $(UNIT_TESTS) $(FUZZ_TARGETS) \
+		$(filter-out $(WEB_TESTS),$(INTEGRATION_TESTS)) $(foreach web,$(WEB_SERVERS),WEB=$(web) $(WEB_TESTS))
 
 screenshots: deps deps-test ## make the README's pictures of the page (docs/images/page-*)
 	@$(MAKE) all
