@@ -171,6 +171,85 @@ static void the_face_on_a_png_without_alpha_is_covered_and_the_result_is_a_jpeg(
     assert_face_is_covered(*state, "/pictures/astronaut.png", "astronaut.png");
 }
 
+/* --- Large pictures ------------------------------------------------------------ */
+
+/* The picture, `factor` times as wide and high. */
+static struct sample enlarge(const char *name, double factor, const char *suffix)
+{
+    struct buf original;
+    scene_picture(name, &original);
+    VipsImage *small = sample_decode(original.data, original.len);
+    VipsImage *lazy = NULL;
+    assert_int_equal(vips_resize(small, &lazy, factor, NULL), 0);
+    VipsImage *large = vips_image_copy_memory(lazy);
+    assert_non_null(large);
+    g_object_unref(lazy);
+    g_object_unref(small);
+    buf_release(&original);
+    return sample_encode(large, suffix);
+}
+
+static void post_picture(const struct scene *scene, const struct sample *picture, const char *type,
+                         json_t **answer)
+{
+    char content_type[64];
+    struct http_reply reply;
+    (void)snprintf(content_type, sizeof(content_type), "Content-Type: %s", type);
+    const char *const headers[] = {content_type, "Accept: application/json", NULL};
+    scene_ask(scene,
+              &(struct http_call){.method = "POST",
+                                  .url = "/api/",
+                                  .headers = headers,
+                                  .body = picture->data,
+                                  .body_len = picture->len},
+              &reply);
+    *answer = assert_json(&reply);
+    http_reply_release(&reply);
+}
+
+/* The detector is sent a reduced copy; it must find in it what it finds in the picture. */
+static void in_a_large_picture_the_same_faces_are_found_and_covered(void **state)
+{
+    static const struct {
+        const char *name;
+        double factor;
+        const char *suffix;
+        const char *type;
+    } pictures[] = {
+        {"grace_hopper.jpg", 5, ".jpg[Q=85]", "image/jpeg"},
+        {"astronaut.png", 5, ".jpg[Q=85]", "image/jpeg"},
+        {"grace_hopper.jpg", 4.5, ".png[filter=8]", "image/png"},
+        {"astronaut.png", 6, ".webp[Q=80]", "image/webp"},
+        {"camera.png", 6, ".jpg[Q=85]", "image/jpeg"},
+        {"coffee.png", 5, ".jpg[Q=85]", "image/jpeg"},
+    };
+    const struct scene *scene = *state;
+    for (size_t i = 0; i < sizeof(pictures) / sizeof(pictures[0]); i++) {
+        struct sample large = enlarge(pictures[i].name, pictures[i].factor, pictures[i].suffix);
+        const struct buf original = {.data = (char *)large.data, .len = large.len};
+        struct face faces[FACES_MAX];
+        size_t count = detect(scene, &original, faces);
+        json_t *answer;
+        post_picture(scene, &large, pictures[i].type, &answer);
+        assert_int_equal(json_integer_value(json_object_get(answer, "faces")), count);
+
+        struct http_reply result =
+            get_result(scene, json_string_value(json_object_get(answer, "id")));
+        VipsImage *before = decode_colour(&original);
+        VipsImage *after = decode_colour(&result.body);
+        if (count > 0)
+            assert_true(difference(before, after, &faces[0], NULL, 0) > 25);
+        assert_true(difference(before, after, NULL, faces, count) < 3);
+        print_message("%s: %zu faces in %d x %d pixels\n", pictures[i].name, count,
+                      vips_image_get_width(before), vips_image_get_height(before));
+        g_object_unref(before);
+        g_object_unref(after);
+        http_reply_release(&result);
+        json_decref(answer);
+        sample_release(&large);
+    }
+}
+
 static void a_picture_without_faces_comes_back_as_it_was(void **state)
 {
     const struct scene *scene = *state;
@@ -401,6 +480,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_face_on_a_jpeg_is_covered_and_the_rest_left_alone),
         cmocka_unit_test(the_face_on_a_png_without_alpha_is_covered_and_the_result_is_a_jpeg),
+        cmocka_unit_test(in_a_large_picture_the_same_faces_are_found_and_covered),
         cmocka_unit_test(a_picture_without_faces_comes_back_as_it_was),
         cmocka_unit_test(the_answer_is_the_md5_of_the_url_as_plain_text),
         cmocka_unit_test(json_tells_what_was_done_and_nulls_what_a_cached_answer_cannot_know),

@@ -3,39 +3,77 @@
 #include "api/image/detection.h"
 
 #include <glib.h>
+#include <limits.h>
+#include <math.h>
 #include <vips/vips.h>
 
+#include "lib/base/limits.h"
 #include "lib/picture/picture_private.h"
 
 enum { DETECTION_QUALITY = 90 };
+
+/*
+ * A picture less than that much larger than needed costs more to reduce than it saves. So
+ * does a JPEG of any size: a detector decodes it in the time that reducing and encoding take.
+ */
+static const double WORTH_REDUCING = 1.25;
+
+/* By how much the picture is to be reduced; 1: not at all. */
+static double choose_scale(const struct picture *picture)
+{
+    if (picture->source_is_plain && picture->source_is_jpeg)
+        return 1;
+    int longer = MAX(picture_width(picture), picture_height(picture));
+    double scale = (double)longer / LIMIT_FACEBOX_SIDE;
+    return scale >= WORTH_REDUCING ? scale : 1;
+}
 
 enum app_err detection_copy_make(const struct picture *picture, const void *source, size_t len,
                                  int64_t deadline_ns, struct detection_copy *copy,
                                  struct err_buf *why)
 {
-    if (picture->source_is_plain) {
-        *copy = (struct detection_copy){.data = source, .len = len};
+    double scale = choose_scale(picture);
+    if (picture->source_is_plain && scale <= 1) {
+        *copy = (struct detection_copy){.data = source, .len = len, .scale = 1};
         return APP_OK;
     }
 
     struct picture_watch watch;
-    VipsImage *lazy = NULL;
+    VipsImage *own = NULL, *lazy = NULL;
     void *jpeg = NULL;
     size_t jpeg_len = 0;
     int status = -1;
     picture_watch_init(&watch, deadline_ns);
     /* A copy is a new image on the same pixels: other threads may watch the original. */
-    if (vips_copy(picture->image, &lazy, NULL) == 0) {
+    if (vips_copy(picture->image, &own, NULL) == 0 && picture_opaque(own, scale, &lazy) == 0) {
         picture_watch_start(&watch, lazy);
         status = vips_jpegsave_buffer(lazy, &jpeg, &jpeg_len, "Q", DETECTION_QUALITY, "strip", TRUE,
                                       NULL);
         picture_watch_stop(&watch);
     }
     g_clear_object(&lazy);
+    g_clear_object(&own);
     if (status)
         return picture_failure(&watch, APP_INTERNAL, "the picture cannot be processed", why);
-    *copy = (struct detection_copy){.data = jpeg, .len = jpeg_len, .owned = jpeg};
+    *copy = (struct detection_copy){.data = jpeg, .len = jpeg_len, .scale = scale, .owned = jpeg};
     return APP_OK;
+}
+
+static int scaled(int value, double scale)
+{
+    double full = value * scale; /* the detector's word, so it may be anything */
+    return full > INT_MAX ? INT_MAX : full < INT_MIN ? INT_MIN : (int)lround(full);
+}
+
+void detection_copy_scale(const struct detection_copy *copy, struct box *faces, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct box *face = &faces[i];
+        face->left = scaled(face->left, copy->scale);
+        face->top = scaled(face->top, copy->scale);
+        face->width = scaled(face->width, copy->scale);
+        face->height = scaled(face->height, copy->scale);
+    }
 }
 
 void detection_copy_release(struct detection_copy *copy)

@@ -99,6 +99,8 @@ static enum app_err detect(struct pipeline *pipeline, const struct picture *pict
     err = face_client_check(&pipeline->app->faces, &call, copy.data, copy.len, pipeline->arena,
                             faces, count, pipeline->why);
     telemetry_upstream(&pipeline->app->telemetry, UPSTREAM_FACEBOX_CHECK, started_ns, err);
+    if (!err)
+        detection_copy_scale(&copy, *faces, *count);
     detection_copy_release(&copy);
     return pipeline_upstream_error(pipeline->why, err, "the face detection");
 }

@@ -395,6 +395,7 @@ static enum app_err load(const struct format *format, struct reader *reader, str
     if (err)
         goto out;
     opened->source_is_plain = format->is_plain && vips_image_get_orientation(loaded) == 1;
+    opened->source_is_jpeg = format->load == vips_jpegload_source;
     picture_watch_start(watch, loaded);
     int status = decode(loaded, &pixels);
     picture_watch_stop(watch);

@@ -48,18 +48,23 @@ static int to_luma(VipsImage *image, VipsImage **out)
     return status;
 }
 
+int picture_opaque(VipsImage *image, double factor, VipsImage **out)
+{
+    VipsImage *opaque = NULL;
+    int status = -1;
+    if ((vips_image_hasalpha(image) ? flatten(image, &opaque) : vips_copy(image, &opaque, NULL)) ==
+        0)
+        status = factor > 1.0 ? reduce(opaque, factor, out) : vips_copy(opaque, out, NULL);
+    g_clear_object(&opaque);
+    return status;
+}
+
 static int build_grey(VipsImage *image, double factor, VipsImage **out)
 {
-    VipsImage *opaque = NULL, *reduced = NULL;
-    int status = -1;
-    if (vips_image_get_bands(image) == 4 ? flatten(image, &opaque)
-                                         : vips_copy(image, &opaque, NULL))
-        goto out;
-    if (factor > 1.0 ? reduce(opaque, factor, &reduced) : vips_copy(opaque, &reduced, NULL))
-        goto out;
-    status = to_luma(reduced, out);
-out:
-    g_clear_object(&reduced);
+    VipsImage *opaque = NULL;
+    int status = picture_opaque(image, factor, &opaque);
+    if (status == 0)
+        status = to_luma(opaque, out);
     g_clear_object(&opaque);
     return status;
 }

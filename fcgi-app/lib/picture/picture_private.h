@@ -21,6 +21,7 @@ struct picture {
     int64_t deadline_ns;
     size_t reserved;      /* of the memory that all pictures share, see picture_memory.h */
     bool source_is_plain; /* it came as a JPEG or PNG that was upright already */
+    bool source_is_jpeg;
 };
 
 /* One deadline over one or more evaluations. */
@@ -43,6 +44,12 @@ bool picture_watch_expired(struct picture_watch *watch);
  */
 void picture_watch_start(struct picture_watch *watch, VipsImage *image);
 void picture_watch_stop(struct picture_watch *watch);
+
+/*
+ * `image` for a face detector: laid over white if it has alpha, and with a `factor` above 1
+ * smaller by it in width and height, each at least one pixel. As a libvips operation.
+ */
+int picture_opaque(VipsImage *image, double factor, VipsImage **out);
 
 /*
  * Turn libvips' failure into ours: APP_PICTURE_REFUSED when the watch expired,
