@@ -137,6 +137,8 @@ endif
 WEB_TESTS := $(filter-out $(addprefix %/test_,emojify_cache configuration service_metrics install service \
 	hostile_pictures local_tier overload scale_out faults_cache faults_facebox faults_limits faults_pool \
 	faults_restarts),$(INTEGRATION_TESTS))
+# These measure shares of CPU time, or what happens within milliseconds, so nothing runs beside.
+ALONE_TESTS := $(filter %/test_sampler %/test_cache_gate,$(UNIT_TESTS))
 SUPPORT_OBJECTS := $(call objects,$(wildcard tests/support/*.c))
 
 NODE_MODULES := tests/browser/node_modules/.package-lock.json
@@ -361,7 +363,8 @@ test: deps deps-test ## build and run the unit, integration and browser tests
 	@$(MAKE) run-tests
 
 run-tests: all man pictures $(UNIT_TESTS) $(FUZZ_TARGETS) $(INTEGRATION_TESTS)
-	@BUILD=$(BUILD) tests/run.sh WEB=lighttpd $(BROWSER_TESTS) WEB=- $(UNIT_TESTS) $(FUZZ_TARGETS) \
+	@BUILD=$(BUILD) tests/run.sh JOBS=1 $(ALONE_TESTS) JOBS= WEB=lighttpd $(BROWSER_TESTS) \
+		WEB=- $(filter-out $(ALONE_TESTS),$(UNIT_TESTS)) $(FUZZ_TARGETS) \
 		$(filter-out $(WEB_TESTS),$(INTEGRATION_TESTS)) $(foreach web,$(WEB_SERVERS),WEB=$(web) $(WEB_TESTS))
 
 screenshots: deps deps-test ## make the README's pictures of the page (docs/images/page-*)
