@@ -1,7 +1,13 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # What profiling costs: CPU time of emojify-api for GET /api/cache/{100 KB file},
-# by the kernel's accounts, in four states:
+# by the kernel's accounts, for two loads:
+#
+#   tier    the file is in the local tier, as nearly always with the default settings
+#   asked   LOCAL_CACHE_TTL=0: the bytes come from the cache over gRPC each time. The
+#           most that heap sampling can cost, for it samples by bytes allocated
+#
+# and in four states:
 #
 #   off     PROFILE=off
 #   idle    PROFILE=on, and nobody asks
@@ -16,23 +22,26 @@ set -eu
 cd "$(dirname "$0")/../.."
 . tests/bench/common.sh
 
-ROUNDS=${ROUNDS:-20}
-SECONDS_EACH=${SECONDS_EACH:-5}
+ROUNDS=${ROUNDS:-15}
+SECONDS_EACH=${SECONDS_EACH:-4}
 PORT=${PORT:-18500}
 out=build/bench/profiling-cost
 token=a-benchmark-of-some-minutes
 states='off idle 100hz heap'
 mkdir -p "$out"
-rm -f "$out"/*.us
 
-export API_PROCESSES=1 LOG_LEVEL=warn LOCAL_CACHE_TTL=0 DIRECT=off PROFILE_AUTO=off
+export API_PROCESSES=1 LOG_LEVEL=warn DIRECT=off PROFILE_AUTO=off
 unset RUN_DIR LOCAL_CACHE_DIR
 port_of() { # state
     case $1 in off) echo "$PORT" ;; idle) echo $((PORT + 1)) ;; 100hz) echo $((PORT + 2)) ;; heap) echo $((PORT + 3)) ;; esac
 }
 
-trap 'for state in $states; do
-          PORT=$(port_of $state) httpd-conf/stack.sh down >/dev/null 2>&1 || true; done' EXIT
+down() {
+    for state in $states; do
+        PORT=$(port_of $state) httpd-conf/stack.sh down >/dev/null 2>&1 || true
+    done
+}
+trap down EXIT
 
 up() { # state settings...
     port=$(port_of "$1")
@@ -63,23 +72,33 @@ round() {
     done
 }
 
-up off PROFILE=off
-up idle PROFILE=on PROFILE_TOKEN=$token
-up 100hz PROFILE=on PROFILE_TOKEN=$token PROFILE_HZ=100
-up heap PROFILE=on PROFILE_TOKEN=$token PROFILE_HEAP=512K
-curl -sS --noproxy '*' -o /dev/null -f -H "Authorization: Bearer $token" -d cpu=on -d for=7200 \
-    "http://127.0.0.1:$(port_of 100hz)/debug/pprof/sampling"
+start_all() { # LOCAL_CACHE_TTL
+    export LOCAL_CACHE_TTL="$1"
+    up off PROFILE=off
+    up idle PROFILE=on PROFILE_TOKEN=$token
+    up 100hz PROFILE=on PROFILE_TOKEN=$token PROFILE_HZ=100
+    up heap PROFILE=on PROFILE_TOKEN=$token PROFILE_HEAP=512K
+    curl -sS --noproxy '*' -o /dev/null -f -H "Authorization: Bearer $token" -d cpu=on -d for=7200 \
+        "http://127.0.0.1:$(port_of 100hz)/debug/pprof/sampling"
+}
 
-round # to warm up
-rm -f "$out"/*.us
-for turn in $(seq "$ROUNDS"); do round; done
+report() { # load
+    echo "$1: CPU of emojify-api a request, in us: median (quartiles) of $ROUNDS rounds of $SECONDS_EACH s"
+    for state in $states; do
+        printf '%-6s %s\n' "$state" "$(quartiles '%7.1f  (%.1f to %.1f)' <"$out/$state.us")"
+    done
+    echo "against off, in the same round:"
+    for state in idle 100hz heap; do
+        printf '%-6s %s\n' "$state" "$(paste "$out/off.us" "$out/$state.us" |
+            awk '{ print ($2 / $1 - 1) * 100 }' | quartiles '%+6.2f %%  (%+.2f to %+.2f)')"
+    done
+}
 
-echo "CPU of emojify-api a request, in us: median (quartiles) of $ROUNDS rounds of $SECONDS_EACH s"
-for state in $states; do
-    printf '%-6s %s\n' "$state" "$(quartiles '%7.1f  (%.1f to %.1f)' <"$out/$state.us")"
-done
-echo "against off, in the same round:"
-for state in idle 100hz heap; do
-    printf '%-6s %s\n' "$state" "$(paste "$out/off.us" "$out/$state.us" |
-        awk '{ print ($2 / $1 - 1) * 100 }' | quartiles '%+6.2f %%  (%+.2f to %+.2f)')"
+for load in tier:30s asked:0; do
+    start_all "${load#*:}"
+    round # to warm up
+    rm -f "$out"/*.us
+    for turn in $(seq "$ROUNDS"); do round; done
+    report "${load%:*}"
+    down
 done
