@@ -35,7 +35,7 @@ static pid_t any_sibling(const struct scene *scene, unsigned *seed)
     size_t count = upheaval_siblings(stack_pid(&scene->stack, "web"), pids, SIBLINGS * 2);
     assert_true(count > 0);
     *seed = *seed * 1103515245 + 12345;
-    return pids[*seed / 65536 % count];
+    return pids[count > 0 ? *seed / 65536 % count : 0];
 }
 
 static void assert_within(const struct checked_load_result *result,

@@ -22,8 +22,12 @@ enum {
     PAUSE_MS = 20,
     SETTLE_MS = 4000, /* after the load: what waits for a time limit is over */
     RSS_GROWTH = 5,   /* per cent */
-    DESCRIPTOR_SLACK =
-        4, /* connections that a quiet process has now and not then, or the reverse */
+    SLACK = 4,        /* connections that a quiet process has now and not then, or the reverse */
+    /*
+     * Each thread of the application keeps the connection over which it asked the face
+     * detection last, and some threads do so for the first time late in the run.
+     */
+    API_WORKERS = 16,
     SAMPLES_MAX = 8192,
     WATCHED = 3
 };
@@ -35,6 +39,7 @@ struct watched {
     const char *name;
     pid_t pid;
     int descriptors; /* when all was quiet */
+    int slack;       /* that many more are none that leaked */
     long early[SAMPLES_MAX], late[SAMPLES_MAX];
     size_t early_count, late_count;
 };
@@ -88,7 +93,8 @@ static void choose_watched(void)
 {
     pid_t elder;
     assert_int_equal(upheaval_siblings(stack_pid(&soak.scene->stack, "web"), &elder, 1), 1);
-    soak.watched[0] = (struct watched){.name = "emojify-api", .pid = elder};
+    soak.watched[0] =
+        (struct watched){.name = "emojify-api", .pid = elder, .slack = SLACK + API_WORKERS};
 }
 
 static void watch_services(void)
@@ -96,6 +102,7 @@ static void watch_services(void)
     static const char *const names[] = {"cache", "facebox"};
     for (size_t i = 0; i < 2; i++) {
         soak.watched[1 + i].name = i == 0 ? "emojify-cache" : "emojify-facebox";
+        soak.watched[1 + i].slack = i == 0 ? SLACK : SLACK + SOAK_SIBLINGS * API_WORKERS;
         soak.watched[1 + i].pid = stack_pid(&soak.scene->stack, names[i]);
         assert_true(soak.watched[1 + i].pid > 0);
     }
@@ -240,7 +247,7 @@ static void no_descriptor_is_leaked(void **state)
         const struct watched *watched = &soak.watched[i];
         int now = soak_descriptors(watched->pid);
         printf("%s: %d descriptors then %d\n", watched->name, watched->descriptors, now);
-        kept = kept && now > 0 && now <= watched->descriptors + DESCRIPTOR_SLACK;
+        kept = kept && now > 0 && now <= watched->descriptors + watched->slack;
     }
     assert_true(kept);
 }

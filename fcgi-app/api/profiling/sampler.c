@@ -159,9 +159,10 @@ static enum app_err open_window(struct sampler *sampler, double seconds, struct 
     for (size_t i = 0; i < SAMPLER_WINDOWS && !free_one; i++)
         if (!sampler->windows[i].stacks)
             free_one = &sampler->windows[i];
-    if (!free_one)
-        return err_set(why, APP_UNAVAILABLE, "too many profiles are being taken");
-
+    if (!free_one) {
+        (void)err_set(why, APP_UNAVAILABLE, "too many profiles are being taken");
+        return APP_UNAVAILABLE;
+    }
     struct stacks *stacks = stacks_new(WINDOW_MAX_BYTES);
     if (!stacks)
         return APP_NO_MEMORY;

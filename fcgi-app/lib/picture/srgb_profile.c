@@ -122,7 +122,7 @@ static double interpolate(const unsigned char *table, size_t count, double x)
 static bool is_curve(const struct span *profile, const char *signature)
 {
     struct span tag;
-    double parameters[PARAMETERS];
+    double parameters[PARAMETERS] = {0};
     size_t count = 0;
     if (!find_tag(profile, signature, &tag) || tag.len < CURVE_ENTRIES_AT)
         return false;

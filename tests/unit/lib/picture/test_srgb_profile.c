@@ -51,7 +51,8 @@ static const double srgb_parameters[] = {2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.9
 
 static size_t put_parametric(unsigned char *at, const double *parameters)
 {
-    memcpy(at, "para\0\0\0\0\0\3\0\0", 12);
+    static const unsigned char head[12] = {'p', 'a', 'r', 'a', 0, 0, 0, 0, 0, 3};
+    memcpy(at, head, sizeof(head));
     for (size_t i = 0; i < 5; i++)
         put_fixed(at + 12 + 4 * i, parameters[i]);
     return 32;
@@ -59,7 +60,8 @@ static size_t put_parametric(unsigned char *at, const double *parameters)
 
 static size_t put_table(unsigned char *at, double (*curve)(double x))
 {
-    memcpy(at, "curv\0\0\0\0", 8);
+    static const unsigned char head[8] = {'c', 'u', 'r', 'v'};
+    memcpy(at, head, sizeof(head));
     put_u32(at + 8, TABLE);
     for (int i = 0; i < TABLE; i++) {
         unsigned value = (unsigned)lround(curve(i / (TABLE - 1.0)) * 65535);
@@ -84,7 +86,8 @@ static struct profile make_profile(double red_x, const double *parameters, doubl
         if (i <= 3) {
             unsigned char *at = made.data + made.len;
             offset = made.len;
-            memcpy(at, "XYZ \0\0\0\0", 8);
+            static const unsigned char head[8] = {'X', 'Y', 'Z', ' '};
+            memcpy(at, head, sizeof(head));
             for (size_t j = 0; j < 3 && i < 3; j++)
                 put_fixed(at + 8 + 4 * j, xyz[i][j]);
             size = i < 3 ? 20 : curve ? put_table(at, curve) : put_parametric(at, parameters);
