@@ -159,10 +159,9 @@ static enum app_err open_window(struct sampler *sampler, double seconds, struct 
     for (size_t i = 0; i < SAMPLER_WINDOWS && !free_one; i++)
         if (!sampler->windows[i].stacks)
             free_one = &sampler->windows[i];
-    if (!free_one) {
-        (void)err_set(why, APP_UNAVAILABLE, "too many profiles are being taken");
-        return APP_UNAVAILABLE;
-    }
+    if (!free_one)
+        return err_set(why, APP_UNAVAILABLE, "too many profiles are being taken");
+
     struct stacks *stacks = stacks_new(WINDOW_MAX_BYTES);
     if (!stacks)
         return APP_NO_MEMORY;
@@ -196,7 +195,7 @@ enum app_err sampler_collect(struct sampler *sampler, double seconds,
     struct receiver result;
     pthread_mutex_lock(&sampler->lock);
     enum app_err err = open_window(sampler, seconds, &window, why);
-    int64_t end_ns = window ? window->end_ns : 0;
+    int64_t end_ns = err ? 0 : window->end_ns;
     pthread_mutex_unlock(&sampler->lock);
     if (err)
         return err;
