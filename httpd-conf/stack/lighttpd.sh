@@ -9,6 +9,16 @@ web_check() {
     command -v lighttpd >/dev/null || die "lighttpd is missing: make deps"
 }
 
+# As many as lighttpd can count, if we may have them (emojify.conf has the reason).
+descriptors() {
+    most=$(ulimit -Hn)
+    if is_number "$most" 1 65535; then
+        echo "$most"
+    else
+        echo 65535
+    fi
+}
+
 # What an operator writes in lighttpd.conf.
 write_lighttpd_conf() { # directory of emojify.conf
     cat <<END
@@ -20,6 +30,7 @@ ${user:+server.groupname = \"$user\"}
 server.document-root = "$(pages_directory)"
 server.errorlog = "/dev/fd/8"
 server.upload-dirs = ( "$memory/uploads" )
+server.max-fds = $(descriptors)
 server.modules = ( "mod_indexfile", "mod_accesslog" )
 server.feature-flags = ( "server.graceful-shutdown-timeout" => 5 )
 server.http-parseopts = (
