@@ -131,8 +131,8 @@ static enum app_err read_all(struct store_file *self, int fd, char *data, size_t
 }
 
 /* The content of an entry that was opened. */
-static enum app_err read_entry(struct store_file *self, int fd, const char *name, void **data,
-                               size_t *len, struct err_buf *why)
+static enum app_err read_entry(struct store_file *self, int fd, const char *name,
+                               struct content **content, struct err_buf *why)
 {
     struct stat status;
     if (fstat(fd, &status) != 0)
@@ -143,19 +143,19 @@ static enum app_err read_entry(struct store_file *self, int fd, const char *name
         return err_set(why, APP_TOO_LARGE, "the entry is larger than an answer may be");
 
     size_t size = (size_t)status.st_size;
-    char *content = malloc(size);
-    if (!content)
+    char *data = malloc(size);
+    if (!data)
         return APP_NO_MEMORY;
-    enum app_err err = read_all(self, fd, content, &size, why);
+    enum app_err err = read_all(self, fd, data, &size, why);
     if (!err && size == 0) /* whoever put it there has just cut it */
         err = APP_NOT_FOUND;
-    if (err) {
-        free(content);
-        return err;
+    struct content *made = err ? NULL : content_new(data, size);
+    if (!made) {
+        free(data);
+        return err ? err : APP_NO_MEMORY;
     }
     stamp_use(self, fd, NULL, &status);
-    *data = content;
-    *len = size;
+    *content = made;
     return APP_OK;
 }
 
@@ -179,8 +179,8 @@ static int open_entry(const struct store_file *self, const char *name)
     return openat(self->directory.fd, name, (int)how.flags);
 }
 
-static enum app_err file_get(struct store *store, const char *id, size_t id_len, void **data,
-                             size_t *len, struct err_buf *why)
+static enum app_err file_get(struct store *store, const char *id, size_t id_len,
+                             struct content **content, struct err_buf *why)
 {
     struct store_file *self = self_of(store);
     char name[MD5_HEX_LEN + 1];
@@ -190,7 +190,7 @@ static enum app_err file_get(struct store *store, const char *id, size_t id_len,
     int fd = open_entry(self, name);
     if (fd < 0)
         return errno == ENOENT || errno == ELOOP ? APP_NOT_FOUND : broken(why, "open", errno);
-    err = read_entry(self, fd, name, data, len, why);
+    err = read_entry(self, fd, name, content, why);
     close(fd);
     return err;
 }

@@ -79,24 +79,21 @@ static bool exists(struct fixture *fixture, const char *id)
 static void assert_holds(struct fixture *fixture, const char *id, const void *data, size_t len)
 {
     struct err_buf why = {.text = ""};
-    void *content = NULL;
-    size_t content_len = 77;
-    assert_int_equal(store_get(fixture->store, id, strlen(id), &content, &content_len, &why),
-                     APP_OK);
-    assert_int_equal(content_len, len);
-    assert_memory_equal(content, data, len);
-    free(content);
+    struct content *content = NULL;
+    assert_int_equal(store_get(fixture->store, id, strlen(id), &content, &why), APP_OK);
+    assert_int_equal(content->len, len);
+    assert_memory_equal(content->data, data, len);
+    content_put(content);
     assert_true(exists(fixture, id));
 }
 
 static void assert_get_fails(struct fixture *fixture, const char *id, enum app_err expected)
 {
     struct err_buf why = {.text = ""};
-    void *content = &why;
-    size_t len = 77;
-    assert_int_equal(store_get(fixture->store, id, strlen(id), &content, &len, &why), expected);
-    assert_ptr_equal(content, &why);
-    assert_int_equal(len, 77);
+    struct content junk;
+    struct content *content = &junk;
+    assert_int_equal(store_get(fixture->store, id, strlen(id), &content, &why), expected);
+    assert_ptr_equal(content, &junk);
 }
 
 static void assert_lacks(struct fixture *fixture, const char *id)
@@ -503,16 +500,13 @@ static void *put_and_get(void *argument)
     for (int i = 0; i < ROUNDS; i++) {
         if (store_put(store, "shared", 6, data, sizeof(data), &why) != APP_OK)
             race->complaint = "put failed";
-        char *content = NULL;
-        size_t len = 0;
-        enum app_err err = store_get(store, "shared", 6, (void **)&content, &len, &why);
-        if (err || len != SIZE)
+        struct content *content = NULL;
+        enum app_err err = store_get(store, "shared", 6, &content, &why);
+        if (err || content->len != SIZE)
             race->complaint = "get failed";
-        for (size_t at = 1; at < len; at++) {
-            if (content[at] != content[0])
-                race->complaint = "half an entry was seen";
-        }
-        free(content);
+        else if (memcmp(content->data, (char *)content->data + 1, SIZE - 1) != 0)
+            race->complaint = "half an entry was seen";
+        content_put(content);
     }
     return NULL;
 }
