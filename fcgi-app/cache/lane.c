@@ -2,6 +2,9 @@
 /*
  * A call's struct goes round: awaited, answered, spare. Its one batch sends the
  * whole answer and ends when the client has it or is gone.
+ *
+ * What clients that read slowly may keep waiting is limited for the sake of
+ * memory, so a content that is sent for several calls at a time counts once.
  */
 #include "cache/lane.h"
 
@@ -26,11 +29,25 @@ struct lane_call {
     gpr_timespec deadline;     /* gRPC's to keep */
     grpc_byte_buffer *request;
     grpc_byte_buffer *response;
-    int64_t data_len; /* counted in answer_bytes */
-    int cancelled;    /* the client was gone; nothing is left to do about it */
+    struct content *content; /* that is being sent; NULL: none */
+    int cancelled;           /* the client was gone; nothing is left to do about it */
 };
 
 static _Thread_local struct lane *turn_of; /* the lane whose turn this thread has */
+
+/* Returns how many bytes are then being sent in all. */
+static int64_t begin_sending(struct lane_shared *shared, struct content *content)
+{
+    bool is_first = atomic_fetch_add(&content->senders, 1) == 0;
+    int64_t len = is_first ? (int64_t)content->len : 0;
+    return atomic_fetch_add(&shared->answer_bytes, len) + len;
+}
+
+static void end_sending(struct lane_shared *shared, struct content *content)
+{
+    if (atomic_fetch_sub(&content->senders, 1) == 1)
+        atomic_fetch_sub(&shared->answer_bytes, (int64_t)content->len);
+}
 
 static void recycle(struct lane *lane, struct lane_call *call)
 {
@@ -42,7 +59,9 @@ static void recycle(struct lane *lane, struct lane_call *call)
         grpc_byte_buffer_destroy(call->response);
     if (call->rpc)
         grpc_call_unref(call->rpc);
-    atomic_fetch_sub(&lane->shared->answer_bytes, call->data_len);
+    if (call->content)
+        end_sending(lane->shared, call->content);
+    content_put(call->content);
     pthread_mutex_lock(&lane->lock);
     call->next = lane->spare;
     lane->spare = call;
@@ -137,26 +156,33 @@ static void make_answer(struct lane *lane, struct lane_call *call, struct answer
         method_run((enum method)call->method, lane->shared->store, pieces, count, &log, answer);
         free(pieces);
     }
-    if (!answer->data)
+    if (!answer->content)
         return;
-    int64_t before = atomic_fetch_add(&lane->shared->answer_bytes, (int64_t)answer->data_len);
-    call->data_len = (int64_t)answer->data_len;
-    if (before + call->data_len > LIMIT_CACHE_ANSWERS) {
+    call->content = content_get(answer->content);
+    int64_t bytes = begin_sending(lane->shared, call->content);
+    if (bytes > LIMIT_CACHE_ANSWERS) {
         log_warn(&log, "Call refused, clients read too slowly",
-                 LOG_FIELDS(LOG_INT("bytes", before)));
+                 LOG_FIELDS(LOG_INT("bytes", bytes)));
         answer_fail(answer, APP_BUSY, GRPC_STATUS_RESOURCE_EXHAUSTED, "too much is being sent");
     }
 }
 
-/* The message of an answer; its data goes over to gRPC. */
+static void put_content(void *content)
+{
+    content_put(content);
+}
+
+/* The message of an answer; its reference to the content goes over to gRPC. */
 static grpc_byte_buffer *make_message(struct answer *answer)
 {
     grpc_slice slices[2];
     size_t count = 1;
     slices[0] = grpc_slice_from_copied_buffer((const char *)answer->head, answer->head_len);
-    if (answer->data)
-        slices[count++] = grpc_slice_new(answer->data, answer->data_len, free);
-    answer->data = NULL;
+    struct content *content = answer->content;
+    if (content)
+        slices[count++] =
+            grpc_slice_new_with_user_data(content->data, content->len, put_content, content);
+    answer->content = NULL;
     grpc_byte_buffer *message = grpc_raw_byte_buffer_create(slices, count);
     for (size_t i = 0; i < count; i++)
         grpc_slice_unref(slices[i]);
@@ -207,7 +233,7 @@ static void answer_call(struct lane *lane, struct lane_call *call)
         .err = answer.err,
         .store_error = answer.store_error,
         .received = answer.received,
-        .sent = answer.data_len,
+        .sent = answer.content ? answer.content->len : 0,
     };
     send_answer(lane, call, &answer);
     telemetry_call_end(telemetry, &measured, &outcome);

@@ -38,7 +38,7 @@ struct lane_shared {
     const struct log *log;
     struct telemetry *telemetry;  /* its functions take any thread */
     _Atomic bool stopping;        /* set before the server stops: await no more calls */
-    _Atomic int64_t answer_bytes; /* data being sent, up to LIMIT_CACHE_ANSWERS */
+    _Atomic int64_t answer_bytes; /* of all contents being sent, up to LIMIT_CACHE_ANSWERS */
 };
 
 struct lane_call;

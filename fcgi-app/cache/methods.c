@@ -97,11 +97,11 @@ static enum app_err run_get(struct call *call, struct answer *answer, struct err
     enum app_err err = check_id(call, why);
     if (!err)
         err = call->store_err =
-            store_get(call->store, call->id, call->id_len, &answer->data, &answer->data_len, why);
+            store_get(call->store, call->id, call->id_len, &answer->content, why);
     if (err)
         return err;
-    answer->head_len = wire_cache_item_head(call->id, call->id_len, answer->data_len, answer->head);
-    call->bytes = answer->data_len;
+    call->bytes = answer->content->len;
+    answer->head_len = wire_cache_item_head(call->id, call->id_len, call->bytes, answer->head);
     return APP_OK;
 }
 
@@ -162,8 +162,7 @@ void answer_init(struct answer *answer)
 {
     answer->status = GRPC_STATUS_OK;
     answer->head_len = 0;
-    answer->data = NULL;
-    answer->data_len = 0;
+    answer->content = NULL;
     answer->err = APP_OK;
     answer->store_error = APP_OK;
     answer->received = 0;
@@ -172,9 +171,8 @@ void answer_init(struct answer *answer)
 void answer_fail(struct answer *answer, enum app_err err, grpc_status_code status,
                  const char *words)
 {
-    free(answer->data);
-    answer->data = NULL;
-    answer->data_len = 0;
+    content_put(answer->content);
+    answer->content = NULL;
     answer->head_len = 0;
     answer->err = err;
     answer->status = status;

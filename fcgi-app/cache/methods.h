@@ -13,6 +13,7 @@
 
 #include <grpc/status.h>
 
+#include "cache/content.h"
 #include "cache/store.h"
 #include "lib/base/limits.h"
 #include "lib/base/log.h"
@@ -29,8 +30,7 @@ struct answer {
     char words[ERR_TEXT_MAX]; /* of a status that is not OK */
     uint8_t head[WIRE_CACHE_ITEM_HEAD_MAX + LIMIT_CACHE_FOREIGN_ID];
     size_t head_len;
-    void *data; /* malloc'ed and the caller's; NULL: none */
-    size_t data_len;
+    struct content *content;  /* a reference that is the caller's; NULL: no data */
     enum app_err err;         /* of the call, for what is counted */
     enum app_err store_error; /* of the store, if that failed; Check goes well then */
     size_t received;          /* bytes that were stored */
@@ -43,7 +43,7 @@ void answer_init(struct answer *answer);
 void method_run(enum method method, struct store *store, const struct iovec *pieces, size_t count,
                 const struct log *log, struct answer *answer);
 
-/* Make `answer` a failure, freeing its data. */
+/* Make `answer` a failure, giving up its content. */
 void answer_fail(struct answer *answer, enum app_err err, grpc_status_code status,
                  const char *words);
 

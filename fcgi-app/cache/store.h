@@ -26,6 +26,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "cache/content.h"
 #include "lib/base/err.h"
 
 struct store;
@@ -36,15 +37,17 @@ enum store_removal { STORE_REMOVAL_EXPIRED, STORE_REMOVAL_EVICTED, STORE_REMOVAL
 struct store_state {
     int64_t entries;
     int64_t bytes;
+    int64_t memory_bytes;                 /* of entries that are kept in memory besides */
+    uint64_t memory_gets;                 /* that these have answered */
     uint64_t removed[STORE_REMOVAL__MAX]; /* entries, each for a reason */
     bool redis_away;
     uint64_t redis_connects;
 };
 
 struct store_operations {
-    /* The entry's bytes; *data is malloc'ed and the caller's, *len is not 0. */
-    enum app_err (*get)(struct store *store, const char *id, size_t id_len, void **data,
-                        size_t *len, struct err_buf *why);
+    /* The entry's bytes, at least one, as a reference that is the caller's. */
+    enum app_err (*get)(struct store *store, const char *id, size_t id_len,
+                        struct content **content, struct err_buf *why);
     /*
      * Store or replace, at most LIMIT_RESULT_BYTES; a reader sees the old entry
      * or the new. No bytes: take down, which may be repeated.
@@ -84,9 +87,9 @@ static inline void store_before_wait(const struct store *store)
 }
 
 static inline enum app_err store_get(struct store *store, const char *id, size_t id_len,
-                                     void **data, size_t *len, struct err_buf *why)
+                                     struct content **content, struct err_buf *why)
 {
-    return store->operations->get(store, id, id_len, data, len, why);
+    return store->operations->get(store, id, id_len, content, why);
 }
 
 static inline enum app_err store_put(struct store *store, const char *id, size_t id_len,

@@ -89,8 +89,8 @@ static enum app_err call(struct store_redis *self, const struct redis_word *word
 }
 
 /* GETRANGE instead of GET, because somebody may have put half a gigabyte there. */
-static enum app_err redis_get(struct store *store, const char *id, size_t id_len, void **data,
-                              size_t *len, struct err_buf *why)
+static enum app_err redis_get(struct store *store, const char *id, size_t id_len,
+                              struct content **content, struct err_buf *why)
 {
     char room[KEY_MAX];
     char last[16];
@@ -101,15 +101,18 @@ static enum app_err redis_get(struct store *store, const char *id, size_t id_len
     enum app_err err = call(self_of(store), words, 4, REDIS_BYTES, &reply, why);
     if (err)
         return err;
-    if (reply.len == 0 || reply.len > LIMIT_RESULT_BYTES) {
-        err = reply.len == 0
-                  ? APP_NOT_FOUND
-                  : err_set(why, APP_TOO_LARGE, "the entry is larger than an answer may be");
+    struct content *made = NULL;
+    if (reply.len == 0)
+        err = APP_NOT_FOUND;
+    else if (reply.len > LIMIT_RESULT_BYTES)
+        err = err_set(why, APP_TOO_LARGE, "the entry is larger than an answer may be");
+    else if (!(made = content_new(reply.data, reply.len)))
+        err = APP_NO_MEMORY;
+    if (err) {
         redis_reply_release(&reply);
         return err;
     }
-    *data = reply.data;
-    *len = reply.len;
+    *content = made;
     return APP_OK;
 }
 

@@ -40,8 +40,9 @@ struct scripted_store {
     struct store base;
     _Atomic int err; /* enum app_err */
     _Atomic unsigned delay_ms;
-    sem_t waiting; /* posted when a Get of "slow" waits, */
-    sem_t go_on;   /* until this is */
+    sem_t waiting;        /* posted when a Get of "slow" waits, */
+    sem_t go_on;          /* until this is */
+    struct content *kept; /* what a Get of "kept" finds; one of "large" finds another each time */
 };
 
 struct fixture {
@@ -65,8 +66,13 @@ static enum app_err scripted_result(struct store *store, struct err_buf *why)
     return err ? err_set(why, err, "as scripted") : APP_OK;
 }
 
-static enum app_err scripted_get(struct store *store, const char *id, size_t id_len, void **data,
-                                 size_t *len, struct err_buf *why)
+static struct content *new_large(void)
+{
+    return content_new(calloc(1, LIMIT_RESULT_BYTES), LIMIT_RESULT_BYTES);
+}
+
+static enum app_err scripted_get(struct store *store, const char *id, size_t id_len,
+                                 struct content **content, struct err_buf *why)
 {
     struct scripted_store *scripted = (struct scripted_store *)(void *)store;
     if (id_len == 4 && memcmp(id, "slow", 4) == 0) {
@@ -77,8 +83,12 @@ static enum app_err scripted_get(struct store *store, const char *id, size_t id_
     enum app_err err = scripted_result(store, why);
     if (err)
         return err;
-    *data = strdup("x");
-    *len = 1;
+    if (id_len == 4 && memcmp(id, "kept", 4) == 0)
+        *content = content_get(scripted->kept);
+    else if (id_len == 5 && memcmp(id, "large", 5) == 0)
+        *content = new_large();
+    else
+        *content = content_new(strdup("x"), 1);
     return APP_OK;
 }
 
@@ -148,7 +158,7 @@ static int set_up(void **state)
 {
     struct fixture *fixture = calloc(1, sizeof(*fixture));
     prepare(fixture);
-    const struct store_file_options options = {fixture->dir.path, 0, 0, &fixture->log};
+    const struct store_file_options options = {fixture->dir.path, 0, 0, 0, &fixture->log};
     struct err_buf why = {.text = ""};
     assert_int_equal(store_file_new(&options, &fixture->store, &why), APP_OK);
     assert_int_equal(start_at(fixture, "127.0.0.1", 0, fixture->store, &fixture->service), APP_OK);
@@ -505,6 +515,32 @@ static void a_store_that_waits_keeps_nobody_else_waiting(void **state)
     }
 }
 
+enum { LARGE_MAX = LIMIT_CACHE_ANSWERS / LIMIT_RESULT_BYTES, NEGLECT_MS = 2000 };
+
+static void who_reads_too_slowly_is_refused(void **state)
+{
+    struct fixture *fixture = *state;
+    assert_int_equal(call(fixture, "/Cache/Get", BYTES("\x0a\x01k")), GRPC_OK); /* connected */
+    assert_int_equal(grpc_client_neglect(fixture->client, "/Cache/Get", BYTES("\x0a\x05large"),
+                                         LARGE_MAX + 1, NEGLECT_MS, GRPC_RESOURCE_EXHAUSTED),
+                     1);
+    /* The server learns last that its answers were read. */
+    int64_t deadline = deadline_in_ms(5000);
+    while (call(fixture, "/Cache/Get", BYTES("\x0a\x05large")) != GRPC_OK)
+        assert_true(clock_now_ns() < deadline);
+}
+
+static void what_several_read_slowly_counts_once(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->scripted.kept = new_large();
+    assert_int_equal(call(fixture, "/Cache/Get", BYTES("\x0a\x01k")), GRPC_OK); /* connected */
+    assert_int_equal(grpc_client_neglect(fixture->client, "/Cache/Get", BYTES("\x0a\x04kept"),
+                                         LARGE_MAX + 1, NEGLECT_MS, GRPC_OK),
+                     LARGE_MAX + 1);
+    content_put(fixture->scripted.kept);
+}
+
 enum { THREADS = 16, ROUNDS = 50 };
 
 struct parallel {
@@ -574,6 +610,8 @@ int main(void)
         TEST_SCRIPTED(a_stop_lets_calls_in_hand_end),
         TEST_SCRIPTED(a_stop_cancels_what_does_not_end_in_time),
         TEST_SCRIPTED(a_store_that_waits_keeps_nobody_else_waiting),
+        TEST_SCRIPTED(who_reads_too_slowly_is_refused),
+        TEST_SCRIPTED(what_several_read_slowly_counts_once),
         TEST(sixteen_clients_work_in_parallel),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

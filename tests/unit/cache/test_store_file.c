@@ -29,9 +29,11 @@ struct fixture {
     struct store *store;
 };
 
+enum { MEMORY = 1024 * 1024 };
+
 static void open_store(struct fixture *fixture, int64_t max_life_ms, int64_t max_bytes)
 {
-    const struct store_file_options options = {fixture->dir.path, max_life_ms, max_bytes,
+    const struct store_file_options options = {fixture->dir.path, max_life_ms, max_bytes, MEMORY,
                                                &fixture->log};
     struct err_buf why = {.text = ""};
     store_free(&fixture->store);
@@ -79,24 +81,21 @@ static bool exists(struct fixture *fixture, const char *id)
 static void assert_holds(struct fixture *fixture, const char *id, const void *data, size_t len)
 {
     struct err_buf why = {.text = ""};
-    void *content = NULL;
-    size_t content_len = 77;
-    assert_int_equal(store_get(fixture->store, id, strlen(id), &content, &content_len, &why),
-                     APP_OK);
-    assert_int_equal(content_len, len);
-    assert_memory_equal(content, data, len);
-    free(content);
+    struct content *content = NULL;
+    assert_int_equal(store_get(fixture->store, id, strlen(id), &content, &why), APP_OK);
+    assert_int_equal(content->len, len);
+    assert_memory_equal(content->data, data, len);
+    content_put(content);
     assert_true(exists(fixture, id));
 }
 
 static void assert_get_fails(struct fixture *fixture, const char *id, enum app_err expected)
 {
     struct err_buf why = {.text = ""};
-    void *content = &why;
-    size_t len = 77;
-    assert_int_equal(store_get(fixture->store, id, strlen(id), &content, &len, &why), expected);
-    assert_ptr_equal(content, &why);
-    assert_int_equal(len, 77);
+    struct content junk;
+    struct content *content = &junk;
+    assert_int_equal(store_get(fixture->store, id, strlen(id), &content, &why), expected);
+    assert_ptr_equal(content, &junk);
 }
 
 static void assert_lacks(struct fixture *fixture, const char *id)
@@ -467,7 +466,7 @@ static void a_missing_directory_is_made_and_an_impossible_one_is_refused(void **
     struct fixture *fixture = *state;
     char path[PATH_MAX];
     temp_dir_path(&fixture->dir, "new", path);
-    struct store_file_options options = {path, 0, 0, &fixture->log};
+    struct store_file_options options = {path, 0, 0, MEMORY, &fixture->log};
     struct store *store = NULL;
     struct err_buf why = {.text = ""};
     assert_int_equal(store_file_new(&options, &store, &why), APP_OK);
@@ -503,16 +502,13 @@ static void *put_and_get(void *argument)
     for (int i = 0; i < ROUNDS; i++) {
         if (store_put(store, "shared", 6, data, sizeof(data), &why) != APP_OK)
             race->complaint = "put failed";
-        char *content = NULL;
-        size_t len = 0;
-        enum app_err err = store_get(store, "shared", 6, (void **)&content, &len, &why);
-        if (err || len != SIZE)
+        struct content *content = NULL;
+        enum app_err err = store_get(store, "shared", 6, &content, &why);
+        if (err || content->len != SIZE)
             race->complaint = "get failed";
-        for (size_t at = 1; at < len; at++) {
-            if (content[at] != content[0])
-                race->complaint = "half an entry was seen";
-        }
-        free(content);
+        else if (memcmp(content->data, (char *)content->data + 1, SIZE - 1) != 0)
+            race->complaint = "half an entry was seen";
+        content_put(content);
     }
     return NULL;
 }
@@ -563,7 +559,7 @@ static void no_put_of_any_store_wins_over_a_take_down(void **state)
     struct fixture *fixture = *state;
     struct store *other = NULL;
     struct err_buf why = {.text = ""};
-    const struct store_file_options options = {fixture->dir.path, 1, 5, &fixture->log};
+    const struct store_file_options options = {fixture->dir.path, 1, 5, MEMORY, &fixture->log};
     assert_int_equal(store_file_new(&options, &other, &why), APP_OK);
     for (int round = 0; round < 20; round++) {
         struct take_down_race races[4] = {{.store = fixture->store},

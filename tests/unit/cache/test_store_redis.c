@@ -100,27 +100,25 @@ static enum app_err put(struct fixture *fixture, const char *id, const char *tex
     return put_to(fixture->store, id, text, strlen(text));
 }
 
-static enum app_err get_from(struct store *store, const char *id, char **data, size_t *len)
+/* The content, which the caller puts back; NULL with an error. */
+static enum app_err get_from(struct store *store, const char *id, struct content **content)
 {
     struct err_buf why = {.text = ""};
-    void *content = &why;
-    *len = 77;
-    enum app_err err = store_get(store, id, strlen(id), &content, len, &why);
+    struct content junk;
+    *content = &junk;
+    enum app_err err = store_get(store, id, strlen(id), content, &why);
     if (err) {
-        assert_ptr_equal(content, &why);
-        assert_int_equal(*len, 77);
-        content = NULL;
+        assert_ptr_equal(*content, &junk);
+        *content = NULL;
     }
-    *data = content;
     return err;
 }
 
 static enum app_err get(struct fixture *fixture, const char *id)
 {
-    char *data;
-    size_t len;
-    enum app_err err = get_from(fixture->store, id, &data, &len);
-    free(data);
+    struct content *content;
+    enum app_err err = get_from(fixture->store, id, &content);
+    content_put(content);
     return err;
 }
 
@@ -146,12 +144,11 @@ static enum app_err check(struct fixture *fixture)
 
 static void assert_holds(struct fixture *fixture, const char *id, const void *data, size_t len)
 {
-    char *content;
-    size_t content_len;
-    assert_int_equal(get_from(fixture->store, id, &content, &content_len), APP_OK);
-    assert_int_equal(content_len, len);
-    assert_memory_equal(content, data, len);
-    free(content);
+    struct content *content;
+    assert_int_equal(get_from(fixture->store, id, &content), APP_OK);
+    assert_int_equal(content->len, len);
+    assert_memory_equal(content->data, data, len);
+    content_put(content);
     assert_true(exists(fixture, id));
 }
 
@@ -280,11 +277,10 @@ static void two_caches_share_a_redis(void **state)
 {
     struct fixture *fixture = begin(state);
     struct store *other = make_store(fixture, 0);
-    char *data;
-    size_t len;
+    struct content *content;
     assert_int_equal(put(fixture, "key", "x"), APP_OK);
-    assert_int_equal(get_from(other, "key", &data, &len), APP_OK);
-    free(data);
+    assert_int_equal(get_from(other, "key", &content), APP_OK);
+    content_put(content);
     assert_int_equal(put_to(other, "key", NULL, 0), APP_OK);
     assert_is_down(fixture, "key");
     assert_int_equal(put(fixture, "key", "x"), APP_GONE);
@@ -552,15 +548,14 @@ static void *put_and_get(void *argument)
     char data[SIZE];
     memset(data, parallel->id[0], sizeof(data));
     for (int i = 0; i < ROUNDS && !parallel->complaint; i++) {
-        void *content = NULL;
-        size_t len = 0;
+        struct content *content = NULL;
         if (store_put(store, parallel->id, 1, data, sizeof(data), &why))
             parallel->complaint = "put failed";
-        else if (store_get(store, parallel->id, 1, &content, &len, &why))
+        else if (store_get(store, parallel->id, 1, &content, &why))
             parallel->complaint = "get failed";
-        else if (len != sizeof(data) || memcmp(content, data, len) != 0)
+        else if (content->len != sizeof(data) || memcmp(content->data, data, sizeof(data)) != 0)
             parallel->complaint = "somebody else's entry";
-        free(content);
+        content_put(content);
     }
     return NULL;
 }
@@ -588,12 +583,11 @@ static void *get_through_restarts(void *argument)
     struct err_buf why = {.text = ""};
     int64_t until = deadline_in_ms(2500);
     while (clock_now_ns() < until) {
-        void *content;
-        size_t len;
+        struct content *content;
         int64_t started = clock_now_ns();
-        enum app_err err = store_get(parallel->fixture->store, "key", 3, &content, &len, &why);
+        enum app_err err = store_get(parallel->fixture->store, "key", 3, &content, &why);
         if (!err)
-            free(content);
+            content_put(content);
         else if (err != APP_UNAVAILABLE && err != APP_NOT_FOUND)
             parallel->complaint = "an error that is none of a Redis that is away";
         if (clock_now_ns() - started > (STORE_REDIS_TIMEOUT_MS + SLACK_MS) * NS_PER_MS)
