@@ -165,12 +165,13 @@ static void lead(struct exchange *exchange, struct local_cache *tier, const stru
                  struct coalesce_member *member)
 {
     struct got *got = calloc(1, sizeof(*got));
-    enum app_err err = APP_NO_MEMORY;
-    if (got && tier && exchange->app->config.local_cache_ttl_ms > 0)
-        err = ask_once(exchange, tier, call, got);
-    else if (got)
-        err = ask(exchange, tier, call, got);
-    coalesce_share(member, err, exchange->why.detail, got, got ? release_got : NULL);
+    if (!got) {
+        coalesce_share(member, APP_NO_MEMORY, "", NULL, NULL);
+        return;
+    }
+    bool once = tier && exchange->app->config.local_cache_ttl_ms > 0;
+    enum app_err err = once ? ask_once(exchange, tier, call, got) : ask(exchange, tier, call, got);
+    coalesce_share(member, err, exchange->why.detail, got, release_got);
 }
 
 static struct cache_call make_call(const struct exchange *exchange, int64_t timeout_ms,
