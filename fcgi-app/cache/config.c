@@ -110,6 +110,14 @@ static const struct config_entry entries[] = {
      .min = "0",
      .help = "Beyond it the least recently used entries of the directory are removed; 0 is no "
              "limit; Redis has a setting of its own, maxmemory"},
+    {.name = "CACHE_MEMORY",
+     .type = CONFIG_SIZE,
+     .offset = offsetof(struct cache_config, memory),
+     .initial = "64M",
+     .min = "0",
+     .max = "64G",
+     .help = "Memory for files of the directory that are asked for often, of up to a sixteenth of "
+             "it each; 0 reads each file for each answer"},
     {.name = "STATSD_ADDRESS",
      .type = CONFIG_STRING,
      .offset = offsetof(struct cache_config, statsd_address),

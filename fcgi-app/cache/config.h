@@ -25,6 +25,7 @@ struct cache_config {
     const char *redis_url;
     int64_t max_life; /* milliseconds; 0: for ever */
     int64_t max_bytes;
+    int64_t memory;             /* bytes */
     const char *statsd_address; /* "": nobody is told */
     int log_level;
     int log_format;

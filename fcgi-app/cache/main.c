@@ -38,6 +38,7 @@ static enum app_err start_store(const struct cache_config *config, const struct 
         .directory = config->file_location,
         .max_life_ms = config->max_life,
         .max_bytes = config->max_bytes,
+        .memory_bytes = config->memory,
         .log = log,
     };
     return store_file_new(&options, store, why);

@@ -37,6 +37,8 @@ enum store_removal { STORE_REMOVAL_EXPIRED, STORE_REMOVAL_EVICTED, STORE_REMOVAL
 struct store_state {
     int64_t entries;
     int64_t bytes;
+    int64_t memory_bytes;                 /* of entries that are kept in memory besides */
+    uint64_t memory_gets;                 /* that these have answered */
     uint64_t removed[STORE_REMOVAL__MAX]; /* entries, each for a reason */
     bool redis_away;
     uint64_t redis_connects;

@@ -20,6 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "cache/hot_files.h"
 #include "cache/store_sweep.h"
 #include "lib/base/clock.h"
 #include "lib/base/digest.h"
@@ -33,12 +34,17 @@ enum {
     DIRECTORY_MODE = 0750,
 };
 
-/* Uses closer together than this leave one stamp only. */
-static const int64_t USE_RESOLUTION_NS = NS_PER_S;
+/*
+ * Uses closer together than this leave one stamp only. A stamp is a change of the
+ * file, so that what is kept of it in memory must be read anew.
+ */
+static const int64_t USE_RESOLUTION_NS = 10 * NS_PER_S;
 
 struct store_file {
     struct store base; /* first, so that a struct store is one of these */
     struct store_directory directory;
+    struct hot_files *hot; /* NULL: nothing is kept in memory */
+    _Atomic uint64_t hot_gets;
     const struct log *log;
     _Atomic uint64_t next_aside;
 
@@ -86,22 +92,16 @@ static bool is_found(struct store_file *self, const char *name, const struct sta
 }
 
 /*
- * Stamp the use of `name`, or of the open `fd` when name is NULL. By hand,
- * because most file systems are mounted so that reading does not, and it must
- * not touch mtime. Another user's file refuses, which only makes it look older.
+ * Stamp the use of `name`; false when it is stamped already, or cannot be. By
+ * hand, because most file systems are mounted so that reading does not, and it
+ * must not touch mtime. Another user's file refuses, which only makes it look older.
  */
-static void stamp_use(const struct store_file *self, int fd, const char *name,
-                      const struct stat *status)
+static bool stamp_use(const struct store_file *self, const char *name, const struct stat *status,
+                      int64_t now_ns)
 {
     const struct timespec times[2] = {{.tv_nsec = UTIME_NOW}, {.tv_nsec = UTIME_OMIT}};
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    if (now.tv_sec * NS_PER_S + now.tv_nsec - store_stamp_used(status) < USE_RESOLUTION_NS)
-        return;
-    if (name)
-        (void)utimensat(self->directory.fd, name, times, AT_SYMLINK_NOFOLLOW);
-    else
-        (void)futimens(fd, times);
+    return now_ns - store_stamp_used(status) >= USE_RESOLUTION_NS &&
+           utimensat(self->directory.fd, name, times, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
 /*
@@ -130,19 +130,18 @@ static enum app_err read_all(struct store_file *self, int fd, char *data, size_t
     return APP_OK;
 }
 
-/* The content of an entry that was opened. */
+/* The content of an entry that was opened, and its status before that. */
 static enum app_err read_entry(struct store_file *self, int fd, const char *name,
-                               struct content **content, struct err_buf *why)
+                               struct stat *status, struct content **content, struct err_buf *why)
 {
-    struct stat status;
-    if (fstat(fd, &status) != 0)
+    if (fstat(fd, status) != 0)
         return broken(why, "fstat", errno);
-    if (!is_found(self, name, &status))
+    if (!is_found(self, name, status))
         return APP_NOT_FOUND;
-    if (status.st_size > LIMIT_RESULT_BYTES)
+    if (status->st_size > LIMIT_RESULT_BYTES)
         return err_set(why, APP_TOO_LARGE, "the entry is larger than an answer may be");
 
-    size_t size = (size_t)status.st_size;
+    size_t size = (size_t)status->st_size;
     char *data = malloc(size);
     if (!data)
         return APP_NO_MEMORY;
@@ -154,7 +153,6 @@ static enum app_err read_entry(struct store_file *self, int fd, const char *name
         free(data);
         return err ? err : APP_NO_MEMORY;
     }
-    stamp_use(self, fd, NULL, &status);
     *content = made;
     return APP_OK;
 }
@@ -179,20 +177,57 @@ static int open_entry(const struct store_file *self, const char *name)
     return openat(self->directory.fd, name, (int)how.flags);
 }
 
-static enum app_err file_get(struct store *store, const char *id, size_t id_len,
-                             struct content **content, struct err_buf *why)
+/* Open, read and close. */
+static enum app_err get_from_disk(struct store_file *self, const char *id, size_t id_len,
+                                  struct content **content, struct err_buf *why)
 {
-    struct store_file *self = self_of(store);
     char name[MD5_HEX_LEN + 1];
+    struct stat status;
+    int64_t now_ns = store_now_ns();
     enum app_err err = md5_hex(id, id_len, name);
     if (err)
         return err;
     int fd = open_entry(self, name);
     if (fd < 0)
         return errno == ENOENT || errno == ELOOP ? APP_NOT_FOUND : broken(why, "open", errno);
-    err = read_entry(self, fd, name, content, why);
+    err = read_entry(self, fd, name, &status, content, why);
     close(fd);
+    if (!err && !stamp_use(self, name, &status, now_ns))
+        hot_files_put(self->hot, id, id_len, name, &status, now_ns, *content);
     return err;
+}
+
+/*
+ * What is kept in memory, if its file is still there and the same; NULL if not.
+ * The file's name was looked up lately, so that fstatat hardly ever waits.
+ */
+static struct content *get_from_memory(struct store_file *self, const char *id, size_t id_len)
+{
+    struct hot_file file;
+    struct stat status;
+    struct content *content = hot_files_get(self->hot, id, id_len, &file);
+    if (!content)
+        return NULL;
+    if (fstatat(self->directory.fd, file.name, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
+        hot_file_is(&file, &status) && !store_is_expired(&self->directory, &status)) {
+        (void)stamp_use(self, file.name, &status, store_now_ns());
+        atomic_fetch_add_explicit(&self->hot_gets, 1, memory_order_relaxed);
+        return content;
+    }
+    hot_files_drop(self->hot, id, id_len);
+    content_put(content);
+    return NULL;
+}
+
+static enum app_err file_get(struct store *store, const char *id, size_t id_len,
+                             struct content **content, struct err_buf *why)
+{
+    struct store_file *self = self_of(store);
+    struct content *kept = get_from_memory(self, id, id_len);
+    if (!kept)
+        return get_from_disk(self, id, id_len, content, why);
+    *content = kept;
+    return APP_OK;
 }
 
 static enum app_err file_exists(struct store *store, const char *id, size_t id_len, bool *exists,
@@ -214,7 +249,7 @@ static enum app_err file_exists(struct store *store, const char *id, size_t id_l
         return APP_GONE;
     *exists = is_found(self, name, &status);
     if (*exists) /* who asks is likely to come for it */
-        stamp_use(self, -1, name, &status);
+        (void)stamp_use(self, name, &status, store_now_ns());
     return APP_OK;
 }
 
@@ -291,6 +326,7 @@ static enum app_err file_put(struct store *store, const char *id, size_t id_len,
     err = fill_aside(fd, data, len, why);
     if (!err)
         err = rename_aside(self, aside, name, len, why);
+    hot_files_drop(self->hot, id, id_len);
     if (err)
         (void)unlinkat(self->directory.fd, aside, 0);
     else if (len == 0 && fsync(self->directory.fd) != 0)
@@ -323,6 +359,8 @@ static void file_look(struct store *store, struct store_state *state)
     pthread_mutex_unlock(&directory->lock);
     for (size_t i = 0; i < STORE_REMOVAL__MAX; i++)
         state->removed[i] = atomic_load(&directory->removed[i]);
+    state->memory_bytes = (int64_t)hot_files_bytes(self_of(store)->hot);
+    state->memory_gets = atomic_load(&self_of(store)->hot_gets);
 }
 
 static void sweep(struct store_file *self)
@@ -368,6 +406,7 @@ static void release(struct store_file *self)
 {
     if (self->directory.fd >= 0)
         close(self->directory.fd);
+    hot_files_free(&self->hot);
     pthread_cond_destroy(&self->wake);
     pthread_mutex_destroy(&self->wake_lock);
     pthread_mutex_destroy(&self->directory.lock);
@@ -439,6 +478,8 @@ enum app_err store_file_new(const struct store_file_options *options, struct sto
     if (!self)
         return APP_NO_MEMORY;
     enum app_err err = open_directory(self, options->directory, why);
+    if (!err && options->memory_bytes > 0)
+        err = hot_files_new((size_t)options->memory_bytes, &self->hot);
     if (err) {
         release(self);
         return err;

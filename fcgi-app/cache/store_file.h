@@ -24,7 +24,10 @@
  * left aside more than an hour ago. While a sweep runs (well under a second for
  * 100,000 files) puts go on, so max_bytes may be exceeded by what comes in
  * meanwhile. There is no index in memory to go wrong, and use survives a
- * restart.
+ * restart; it is stamped every ten seconds at most.
+ *
+ * Files that are asked for often are kept in memory (hot_files.h). Each Get looks
+ * at the directory all the same, so whatever happens there is seen at once.
  */
 #ifndef CACHE_STORE_FILE_H
 #define CACHE_STORE_FILE_H
@@ -38,6 +41,7 @@ struct store_file_options {
     const char *directory; /* made if it is missing */
     int64_t max_life_ms;   /* 0: for ever */
     int64_t max_bytes;     /* of all files together; 0: no limit */
+    int64_t memory_bytes;  /* for files that are kept in memory besides; 0: none is */
     const struct log *log; /* must outlive the store */
 };
 

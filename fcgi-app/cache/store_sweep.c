@@ -70,10 +70,10 @@ bool store_is_mark(const struct stat *status)
     return S_ISREG(status->st_mode) && status->st_size == 0 && !(status->st_mode & writable);
 }
 
-static int64_t now_ns(void)
+int64_t store_now_ns(void)
 {
     struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
+    clock_gettime(CLOCK_REALTIME_COARSE, &now);
     return now.tv_sec * NS_PER_S + now.tv_nsec;
 }
 
@@ -92,7 +92,7 @@ int64_t store_stamp_used(const struct stat *status)
 /* What was written at this time or before is past its life. */
 static int64_t oldest_ns(const struct store_directory *directory)
 {
-    return now_ns() - directory->max_life_ms * NS_PER_MS;
+    return store_now_ns() - directory->max_life_ms * NS_PER_MS;
 }
 
 bool store_is_expired(const struct store_directory *directory, const struct stat *status)
@@ -180,7 +180,7 @@ static void look_at_aside(const struct store_directory *directory, const char *n
     struct stat status;
     if (fstatat(directory->fd, name, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
         S_ISREG(status.st_mode) &&
-        store_stamp_written(&status) < now_ns() - ASIDE_MAX_AGE_S * NS_PER_S)
+        store_stamp_written(&status) < store_now_ns() - ASIDE_MAX_AGE_S * NS_PER_S)
         (void)unlinkat(directory->fd, name, 0);
 }
 

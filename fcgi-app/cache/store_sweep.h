@@ -47,6 +47,9 @@ void store_directory_unlock(struct store_directory *directory);
 /* Whether a file of this status marks an entry as taken down. */
 bool store_is_mark(const struct stat *status);
 
+/* The time that files are stamped with, in nanoseconds since the epoch. */
+int64_t store_now_ns(void);
+
 /* An entry's age is counted from this, in nanoseconds since the epoch. */
 int64_t store_stamp_written(const struct stat *status);
 /* And its last use is this. */

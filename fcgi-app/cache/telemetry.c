@@ -84,6 +84,8 @@ enum row {
     ROW_STORE_ENTRIES,
     ROW_STORE_BYTES,
     ROW_REMOVED,
+    ROW_MEMORY_BYTES,
+    ROW_MEMORY_GETS,
     ROW_REDIS_AWAY,
     ROW_REDIS_CONNECTS,
     ROW__MAX
@@ -138,6 +140,12 @@ static const struct metric table[ROW__MAX] = {
                      .type = METRIC_COUNTER,
                      .help = "Entries removed from the directory, being too old or too many",
                      .labels = {{.name = "reason", .value = removal_label}}},
+    [ROW_MEMORY_BYTES] = {.name = "emojify_cache_memory_bytes",
+                          .type = METRIC_GAUGE,
+                          .help = "Memory taken by entries of the directory that are kept there"},
+    [ROW_MEMORY_GETS] = {.name = "emojify_cache_memory_gets_total",
+                         .type = METRIC_COUNTER,
+                         .help = "Gets answered from memory, the file being unchanged"},
     [ROW_REDIS_AWAY] = {.name = "emojify_cache_redis_away",
                         .type = METRIC_GAUGE,
                         .help = "1 while Redis, being the store, cannot be reached, else 0"},
@@ -183,6 +191,8 @@ static void take_state(struct metrics *metrics, const struct store_state *state)
 {
     metrics_gauge_set(metrics, ROW_STORE_ENTRIES, METRIC_AT(0), state->entries);
     metrics_gauge_set(metrics, ROW_STORE_BYTES, METRIC_AT(0), state->bytes);
+    metrics_gauge_set(metrics, ROW_MEMORY_BYTES, METRIC_AT(0), state->memory_bytes);
+    metrics_count_to(metrics, ROW_MEMORY_GETS, METRIC_AT(0), state->memory_gets);
     metrics_gauge_set(metrics, ROW_REDIS_AWAY, METRIC_AT(0), state->redis_away);
     for (size_t i = 0; i < STORE_REMOVAL__MAX; i++)
         metrics_count_to(metrics, ROW_REMOVED, METRIC_AT(i), state->removed[i]);

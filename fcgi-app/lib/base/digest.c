@@ -55,3 +55,8 @@ void xxh3_hex(const struct iovec *pieces, size_t count, char out[XXH3_HEX_LEN + 
     XXH64_canonicalFromHash(&bytes, hash);
     write_hex(bytes.digest, sizeof(bytes.digest), out);
 }
+
+uint64_t xxh3_seeded(const void *data, size_t len, uint64_t seed)
+{
+    return XXH3_64bits_withSeed(data, len, seed);
+}

@@ -9,6 +9,7 @@
 #define LIB_BASE_DIGEST_H
 
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/uio.h>
 
 #include "lib/base/err.h"
@@ -21,5 +22,8 @@ enum app_err md5_hex(const void *data, size_t len, char out[MD5_HEX_LEN + 1])
 
 /* XXH3 (64 bits) of the pieces in a row, as 16 lower-case hex digits and a NUL. */
 void xxh3_hex(const struct iovec *pieces, size_t count, char out[XXH3_HEX_LEN + 1]);
+
+/* XXH3 with a seed, for tables in memory whose keys come from outside. */
+uint64_t xxh3_seeded(const void *data, size_t len, uint64_t seed);
 
 #endif

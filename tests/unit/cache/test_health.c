@@ -66,6 +66,8 @@ static void a_look(struct store *store, struct store_state *state)
     state->bytes = 4096;
     state->removed[STORE_REMOVAL_EXPIRED] = 2;
     state->removed[STORE_REMOVAL_EVICTED] = 1;
+    state->memory_bytes = 512;
+    state->memory_gets = 5;
     state->redis_away = true;
     state->redis_connects = 7;
 }
@@ -77,6 +79,8 @@ static void metrics_have_the_stores_state_and_what_was_called(void **state)
         "\nemojify_cache_store_bytes 4096\n",
         "\nemojify_cache_removed_entries_total{reason=\"expired\"} 2\n",
         "\nemojify_cache_removed_entries_total{reason=\"evicted\"} 1\n",
+        "\nemojify_cache_memory_bytes 512\n",
+        "\nemojify_cache_memory_gets_total 5\n",
         "\nemojify_cache_redis_away 1\n",
         "\nemojify_cache_redis_connects_total 7\n",
         "\nemojify_cache_requests_total{method=\"Get\",status=\"UNAVAILABLE\"} 1\n",

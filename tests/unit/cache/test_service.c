@@ -158,7 +158,7 @@ static int set_up(void **state)
 {
     struct fixture *fixture = calloc(1, sizeof(*fixture));
     prepare(fixture);
-    const struct store_file_options options = {fixture->dir.path, 0, 0, &fixture->log};
+    const struct store_file_options options = {fixture->dir.path, 0, 0, 0, &fixture->log};
     struct err_buf why = {.text = ""};
     assert_int_equal(store_file_new(&options, &fixture->store, &why), APP_OK);
     assert_int_equal(start_at(fixture, "127.0.0.1", 0, fixture->store, &fixture->service), APP_OK);

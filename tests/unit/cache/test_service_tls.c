@@ -48,7 +48,7 @@ static int set_up(void **state)
                     &fixture->server);
     authority_issue(fixture->authority, fixture->authority, "DNS:client", &fixture->dir, "client",
                     &fixture->client);
-    const struct store_file_options store = {fixture->entries.path, 0, 0, &fixture->log};
+    const struct store_file_options store = {fixture->entries.path, 0, 0, 0, &fixture->log};
     assert_int_equal(store_file_new(&store, &fixture->store, &why), APP_OK);
     const struct service_options service = {.address = "127.0.0.1",
                                             .store = fixture->store,

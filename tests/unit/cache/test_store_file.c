@@ -29,9 +29,11 @@ struct fixture {
     struct store *store;
 };
 
+enum { MEMORY = 1024 * 1024 };
+
 static void open_store(struct fixture *fixture, int64_t max_life_ms, int64_t max_bytes)
 {
-    const struct store_file_options options = {fixture->dir.path, max_life_ms, max_bytes,
+    const struct store_file_options options = {fixture->dir.path, max_life_ms, max_bytes, MEMORY,
                                                &fixture->log};
     struct err_buf why = {.text = ""};
     store_free(&fixture->store);
@@ -464,7 +466,7 @@ static void a_missing_directory_is_made_and_an_impossible_one_is_refused(void **
     struct fixture *fixture = *state;
     char path[PATH_MAX];
     temp_dir_path(&fixture->dir, "new", path);
-    struct store_file_options options = {path, 0, 0, &fixture->log};
+    struct store_file_options options = {path, 0, 0, MEMORY, &fixture->log};
     struct store *store = NULL;
     struct err_buf why = {.text = ""};
     assert_int_equal(store_file_new(&options, &store, &why), APP_OK);
@@ -557,7 +559,7 @@ static void no_put_of_any_store_wins_over_a_take_down(void **state)
     struct fixture *fixture = *state;
     struct store *other = NULL;
     struct err_buf why = {.text = ""};
-    const struct store_file_options options = {fixture->dir.path, 1, 5, &fixture->log};
+    const struct store_file_options options = {fixture->dir.path, 1, 5, MEMORY, &fixture->log};
     assert_int_equal(store_file_new(&options, &other, &why), APP_OK);
     for (int round = 0; round < 20; round++) {
         struct take_down_race races[4] = {{.store = fixture->store},

@@ -38,12 +38,21 @@ static void pieces_have_the_xxh3_of_the_whole(void **state)
     assert_string_not_equal(hex, whole);
 }
 
+static void a_seed_makes_another_xxh3(void **state)
+{
+    (void)state;
+    assert_true(xxh3_seeded("", 0, 0) == UINT64_C(0x2d06800538d394c2));
+    assert_true(xxh3_seeded("key", 3, 1) == xxh3_seeded("key", 3, 1));
+    assert_true(xxh3_seeded("key", 3, 1) != xxh3_seeded("key", 3, 2));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(digests_are_those_of_the_rfc),
         cmocka_unit_test(the_xxh3_is_that_of_the_specification),
         cmocka_unit_test(pieces_have_the_xxh3_of_the_whole),
+        cmocka_unit_test(a_seed_makes_another_xxh3),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
