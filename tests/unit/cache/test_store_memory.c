@@ -305,12 +305,18 @@ static void a_file_expires_in_memory_too(void **state)
 {
     struct fixture *fixture = *state;
     int64_t deadline = deadline_in_ms(PATIENCE_MS);
-    char name[MD5_HEX_LEN + 1];
+    char name[MD5_HEX_LEN + 1], path[PATH_MAX];
+    struct stat status;
     struct content *content;
+    path_of(fixture, "expiring", path);
+    assert_int_equal(stat(path, &status), 0);
+    time_t asked = time(NULL);
     while ((content = get(fixture, "expiring"))) {
         content_put(content);
+        assert_true(asked <= status.st_mtim.tv_sec + LIFE_S + 1);
         assert_true(clock_now_ns() < deadline);
         usleep(20000);
+        asked = time(NULL);
     }
     assert_false(temp_dir_has(&fixture->dir, name_of("expiring", name)));
 }
