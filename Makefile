@@ -198,10 +198,13 @@ BENCH_PROGRAMS := $(patsubst tests/%_main.c,$(BUILD)/tests/%,$(wildcard tests/be
 $(BENCH_PROGRAMS): %: %_main.o $(BUILD)/api.a $(BUILD)/lib.a $(BUILD)/proto.a
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
+$(BUILD)/tests/bench/fcgi: $(BUILD)/tests/support/fcgi_peer.o
 
-# Each script in tests/bench/ but these is a benchmark.
-BENCHES := $(filter-out %/run.sh %/common.sh %/experiment.sh,$(wildcard tests/bench/*.sh))
-bench: deps deps-test ## measure what requests and profiling cost (BENCH=name for one; build/bench/)
+# Each script in tests/bench/ but these is a benchmark. profiling-cost is one that takes
+# minutes by itself, and is run by its name only.
+BENCHES := $(filter-out %/run.sh %/common.sh %/ways.sh %/experiment.sh %/profiling-cost.sh, \
+	$(wildcard tests/bench/*.sh))
+bench: deps deps-test ## measure what requests cost (BENCH=name for one, BENCH=profiling-cost too; build/bench/)
 	@$(MAKE) all pictures bench-programs
 	@BUILD=$(BUILD) tests/bench/run.sh $(if $(BENCH),tests/bench/$(BENCH).sh,$(BENCHES))
 

@@ -9,7 +9,7 @@ cd "$(dirname "$0")/../.."
 . tests/bench/common.sh
 
 ROUNDS=${ROUNDS:-5}
-SECONDS_EACH=${SECONDS_EACH:-2}
+SECONDS_EACH=${SECONDS_EACH:-1}
 BUILD=${BUILD:-build/release}
 out=$PWD/build/bench/cache-cost
 grpc=$BUILD/tests/bench/grpc
@@ -17,10 +17,6 @@ rm -rf "$out"
 mkdir -p "$out/files"
 pids=
 trap 'kill $pids 2>/dev/null || true' EXIT
-
-member() { # name
-    sed -n "s/.*\"$1\":\\([0-9.]*\\).*/\\1/p"
-}
 
 wait_for() { # socket
     for _ in $(seq 100); do
@@ -57,7 +53,11 @@ for size in 1024 102400 1048576; do
         measure cache "$size" "unix:$out/cache.sock" "bench-$size" "$cache"
     done
     for name in echo-$size.both echo-$size.server cache-$size.both cache-$size.server; do
-        quartiles '%.1f' <"$out/$name" | cut -d' ' -f1
+        median "$out/$name"
     done | paste -sd' ' | awk -v size="$size" \
         '{ printf "%8d %13.1f %8.1f %13.1f %8.1f %12.2f\n", size, $1, $2, $3, $4, $3 / $1 }'
 done
+for file in "$out"/*.both "$out"/*.server; do
+    name=${file##*/}
+    json_quartiles "${name%.*}-${name##*.}" us "$file"
+done | json_object >build/bench/cache-cost.json

@@ -33,3 +33,25 @@ quartiles() {
     sort -g | awk -v format="$1" '{ n[NR] = $1 } END {
         printf format, n[int((NR + 1) / 2)], n[int((NR + 3) / 4)], n[int((3 * NR + 1) / 4)] }'
 }
+
+# The first of them.
+median() { # file
+    quartiles '%.1f' <"$1" | cut -d' ' -f1
+}
+
+# A member of the JSON object on standard input that is a number.
+member() { # name
+    sed -n "s/.*\"$1\":\\([0-9.]*\\).*/\\1/p"
+}
+
+# A member of a result: median and quartiles of the numbers in a file.
+json_quartiles() { # name unit file
+    quartiles "\"$1\":{\"$2\":%.2f,\"q1\":%.2f,\"q3\":%.2f}\n" <"$3"
+}
+
+# The object of which the lines on standard input are the members.
+json_object() {
+    echo '{'
+    sed '$!s/$/,/'
+    echo '}'
+}

@@ -5,24 +5,31 @@
  *     load [options] PORT PATH
  *       -c N          connections (8), kept alive as long as the server keeps them
  *       -s SECONDS    (2)
+ *       -n N          no more requests than that
  *       -r RATE       requests a second; 0, the default: as many as there can be
  *       -i N          further connections that stay idle
  *       -p NAME=PID[,PID...]   a group of processes whose CPU time is counted; repeatable
  *       -m METHOD, -d FILE, -t TYPE   another request: its method, body and content type
  *
- * A %d in PATH stands for the connection's number, 1 to 8 and again from 1.
+ *       -f FILES      (8) see below
+ *
+ * A %d in PATH stands for a number from 1 to FILES. The connections take turns through
+ * all of them; with as many connections as files each stays with its own.
  *
  * Prints one line of JSON: requests, errors (no answer, or a status of 400 and
  * above), bytes of bodies, rate, latencies in microseconds, CPU microseconds a
  * request for each group. With a rate, a request's latency counts from when it
  * was due and not from when it could be sent, so that a server which stalls is
- * seen to (what Gil Tene calls coordinated omission).
+ * seen to (what Gil Tene calls coordinated omission); how much later than due they
+ * were sent is told, too. With connections to spare that is this program's own, or
+ * the machine's, lateness.
  *
  * wrk is faster at this but takes no rate, and says nothing of CPU time.
  */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <glob.h>
+#include <limits.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdbool.h>
@@ -31,6 +38,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -38,6 +46,7 @@
 
 enum {
     CONNECTIONS_MAX = 4096,
+    FILES_MAX = 1000 * 1000,
     GROUPS_MAX = 8,
     EVENTS = 64,
     HEAD_MAX = 16 * 1024,
@@ -56,6 +65,8 @@ struct options {
     long idle;
     double seconds;
     double rate;
+    unsigned long long requests;
+    long files;
     long port;
     const char *path;
     const char *method;
@@ -68,6 +79,7 @@ struct options {
 struct connection {
     int fd;
     bool busy;
+    size_t turn; /* of the requests, which one is next */
     int64_t since_ns;
     size_t head_len; /* of the answer so far, when its head is not complete */
     char head[HEAD_MAX + 1];
@@ -77,18 +89,26 @@ struct connection {
     long long left; /* of the body */
 };
 
-static struct options options = {
-    .connections = 8, .seconds = 2, .method = "GET", .type = "text/plain"};
+static struct options options = {.connections = 8,
+                                 .seconds = 2,
+                                 .requests = ULLONG_MAX,
+                                 .files = 8,
+                                 .method = "GET",
+                                 .type = "text/plain"};
 static struct connection *connections;
-enum { REQUESTS = 8 }; /* for a path with %d */
 static struct request {
     char *text;
     size_t len;
-} made_requests[REQUESTS];
+} * made_requests;
+static size_t made_count; /* one, or one for each file */
 static int epoll_fd;
 
-static uint32_t *samples_us;
-static size_t sample_count;
+/* Of which those that come when there are SAMPLES_MAX are not kept. */
+struct samples {
+    uint32_t *us;
+    size_t count;
+};
+static struct samples latencies, lateness;
 static unsigned long long requests, errors, body_bytes;
 
 static void die(const char *what)
@@ -134,6 +154,33 @@ static int64_t cpu_of_group(const struct group *group)
     return sum;
 }
 
+/* --- Samples ---------------------------------------------------------------------- */
+
+static void prepare(struct samples *samples)
+{
+    samples->us = malloc(SAMPLES_MAX * sizeof(*samples->us));
+    if (!samples->us)
+        die("no memory");
+}
+
+static void add_sample(struct samples *samples, int64_t since_ns)
+{
+    int64_t us = (clock_now_ns() - since_ns) / 1000;
+    if (samples->count < SAMPLES_MAX)
+        samples->us[samples->count++] = us > UINT32_MAX ? UINT32_MAX : (uint32_t)us;
+}
+
+static int by_size(const void *a, const void *b)
+{
+    uint32_t left = *(const uint32_t *)a, right = *(const uint32_t *)b;
+    return (left > right) - (left < right);
+}
+
+static uint32_t percentile(const struct samples *samples, double share)
+{
+    return samples->count ? samples->us[(size_t)(share * (double)(samples->count - 1))] : 0;
+}
+
 /* --- Connections ------------------------------------------------------------------ */
 
 static int open_connection(void)
@@ -165,7 +212,7 @@ static void reopen(struct connection *connection)
 
 static bool send_request(struct connection *connection)
 {
-    const struct request *request = &made_requests[(connection - connections) % REQUESTS];
+    const struct request *request = &made_requests[connection->turn];
     for (size_t sent = 0; sent < request->len;) {
         ssize_t part =
             send(connection->fd, request->text + sent, request->len - sent, MSG_NOSIGNAL);
@@ -183,22 +230,22 @@ static void begin(struct connection *connection, int64_t since_ns)
     connection->head_len = 0;
     connection->in_body = false;
     connection->busy = true;
-    if (send_request(connection))
-        return;
-    reopen(connection);
-    if (!send_request(connection))
-        die("cannot send");
+    add_sample(&lateness, since_ns);
+    if (!send_request(connection)) {
+        reopen(connection);
+        if (!send_request(connection))
+            die("cannot send");
+    }
+    connection->turn = (connection->turn + (size_t)options.connections) % made_count;
 }
 
 static void end(struct connection *connection, bool ok)
 {
-    int64_t us = (clock_now_ns() - connection->since_ns) / 1000;
     connection->busy = false;
     requests++;
     if (!ok || connection->status >= 400)
         errors++;
-    if (sample_count < SAMPLES_MAX)
-        samples_us[sample_count++] = us > UINT32_MAX ? UINT32_MAX : (uint32_t)us;
+    add_sample(&latencies, connection->since_ns);
     if (!ok || connection->closes)
         reopen(connection);
 }
@@ -280,7 +327,7 @@ static int64_t send_due(int64_t started_ns, int64_t now_ns, unsigned long long *
         int64_t due_ns = started_ns + (int64_t)(interval_ns * (double)*begun);
         if (options.rate > 0 && due_ns > now_ns)
             return due_ns;
-        if (connection->busy)
+        if (connection->busy || *begun == options.requests)
             continue;
         begin(connection, options.rate > 0 ? due_ns : clock_now_ns());
         (*begun)++;
@@ -296,7 +343,7 @@ static void run(void)
     struct epoll_event events[EVENTS];
     for (;;) {
         int64_t now_ns = clock_now_ns();
-        if (now_ns >= until_ns)
+        if (now_ns >= until_ns || requests == options.requests)
             return;
         int64_t next_ns = deadline_min(send_due(started_ns, now_ns, &begun), until_ns);
         int64_t wait_ns = next_ns - clock_now_ns();
@@ -308,24 +355,15 @@ static void run(void)
     }
 }
 
-static int by_size(const void *a, const void *b)
-{
-    uint32_t left = *(const uint32_t *)a, right = *(const uint32_t *)b;
-    return (left > right) - (left < right);
-}
-
-static uint32_t percentile(double share)
-{
-    return sample_count ? samples_us[(size_t)(share * (double)(sample_count - 1))] : 0;
-}
-
 static void report(double seconds)
 {
-    qsort(samples_us, sample_count, sizeof(*samples_us), by_size);
+    qsort(latencies.us, latencies.count, sizeof(*latencies.us), by_size);
+    qsort(lateness.us, lateness.count, sizeof(*lateness.us), by_size);
     printf("{\"requests\":%llu,\"errors\":%llu,\"bytes\":%llu,\"rate\":%.1f,"
-           "\"p50_us\":%u,\"p90_us\":%u,\"p99_us\":%u,\"max_us\":%u",
-           requests, errors, body_bytes, (double)requests / seconds, percentile(0.5),
-           percentile(0.9), percentile(0.99), percentile(1));
+           "\"p50_us\":%u,\"p90_us\":%u,\"p99_us\":%u,\"max_us\":%u,\"late_p99_us\":%u",
+           requests, errors, body_bytes, (double)requests / seconds, percentile(&latencies, 0.5),
+           percentile(&latencies, 0.9), percentile(&latencies, 0.99), percentile(&latencies, 1),
+           percentile(&lateness, 0.99));
     for (size_t i = 0; i < options.group_count; i++) {
         const struct group *group = &options.groups[i];
         double us = (double)(cpu_of_group(group) - group->before_ns) / 1000;
@@ -349,29 +387,37 @@ static void read_body(char **body, size_t *len)
     (void)fclose(copy);
 }
 
+static void make_request(struct request *request, size_t file, const char *body, size_t body_len)
+{
+    const char *number = strstr(options.path, "%d");
+    int before = (int)(number ? number - options.path : (ptrdiff_t)strlen(options.path));
+    FILE *made = open_memstream(&request->text, &request->len);
+    if (!made)
+        die("no memory");
+    fprintf(made, "%s %.*s", options.method, before, options.path);
+    if (number)
+        fprintf(made, "%zu%s", file, number + 2);
+    fprintf(made, " HTTP/1.1\r\nHost: 127.0.0.1\r\n");
+    if (body)
+        fprintf(made, "Content-Type: %s\r\nContent-Length: %zu\r\n", options.type, body_len);
+    fprintf(made, "\r\n");
+    if (body)
+        fwrite(body, 1, body_len, made);
+    (void)fclose(made);
+}
+
 static void make_requests(void)
 {
     char *body = NULL;
     size_t body_len = 0;
     if (options.body_file)
         read_body(&body, &body_len);
-    const char *number = strstr(options.path, "%d");
-    int before = (int)(number ? number - options.path : (ptrdiff_t)strlen(options.path));
-    for (int i = 0; i < REQUESTS; i++) {
-        FILE *made = open_memstream(&made_requests[i].text, &made_requests[i].len);
-        if (!made)
-            die("no memory");
-        fprintf(made, "%s %.*s", options.method, before, options.path);
-        if (number)
-            fprintf(made, "%d%s", i + 1, number + 2);
-        fprintf(made, " HTTP/1.1\r\nHost: 127.0.0.1\r\n");
-        if (body)
-            fprintf(made, "Content-Type: %s\r\nContent-Length: %zu\r\n", options.type, body_len);
-        fprintf(made, "\r\n");
-        if (body)
-            fwrite(body, 1, body_len, made);
-        (void)fclose(made);
-    }
+    made_count = strstr(options.path, "%d") ? (size_t)options.files : 1;
+    made_requests = calloc(made_count, sizeof(*made_requests));
+    if (!made_requests)
+        die("no memory");
+    for (size_t i = 0; i < made_count; i++)
+        make_request(&made_requests[i], i + 1, body, body_len);
     free(body);
 }
 
@@ -389,15 +435,19 @@ static void add_group(char *argument)
 static void read_arguments(int argc, char **argv)
 {
     int option;
-    while ((option = getopt(argc, argv, "c:s:r:i:p:m:d:t:")) != -1) {
+    while ((option = getopt(argc, argv, "c:s:n:r:i:f:p:m:d:t:")) != -1) {
         if (option == 'c')
             options.connections = strtol(optarg, NULL, 10);
         else if (option == 's')
             options.seconds = strtod(optarg, NULL);
+        else if (option == 'n')
+            options.requests = strtoull(optarg, NULL, 10);
         else if (option == 'r')
             options.rate = strtod(optarg, NULL);
         else if (option == 'i')
             options.idle = strtol(optarg, NULL, 10);
+        else if (option == 'f')
+            options.files = strtol(optarg, NULL, 10);
         else if (option == 'p')
             add_group(optarg);
         else if (option == 'm')
@@ -410,8 +460,10 @@ static void read_arguments(int argc, char **argv)
             exit(2);
     }
     errno = EINVAL;
-    if (argc - optind != 2 || options.connections < 1 || options.connections > CONNECTIONS_MAX)
-        die("usage: load [-c N] [-s S] [-r RATE] [-i N] [-p NAME=PID,...] PORT PATH");
+    if (argc - optind != 2 || options.connections < 1 || options.connections > CONNECTIONS_MAX ||
+        options.files < 1 || options.files > FILES_MAX)
+        die("usage: load [-c N] [-s S] [-n N] [-r RATE] [-i N] [-f FILES] [-p NAME=PID,...] PORT "
+            "PATH");
     options.port = strtol(argv[optind], NULL, 10);
     options.path = argv[optind + 1];
 }
@@ -421,12 +473,17 @@ int main(int argc, char **argv)
     read_arguments(argc, argv);
     make_requests();
     connections = calloc((size_t)options.connections, sizeof(*connections));
-    samples_us = malloc(SAMPLES_MAX * sizeof(*samples_us));
     epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    if (!connections || !samples_us || epoll_fd < 0)
+    if (!connections || epoll_fd < 0)
         die("no memory");
-    for (long i = 0; i < options.connections; i++)
+    prepare(&latencies);
+    prepare(&lateness);
+    /* The kernel would let us sleep 50 us longer than what is due can wait. */
+    (void)prctl(PR_SET_TIMERSLACK, 1);
+    for (long i = 0; i < options.connections; i++) {
+        connections[i].turn = (size_t)i % made_count;
         watch(&connections[i]);
+    }
     for (long i = 0; i < options.idle; i++)
         (void)open_connection(); /* closed by the process's end */
     for (size_t i = 0; i < options.group_count; i++)

@@ -17,7 +17,8 @@
 # A machine's speed changes with what else runs on it, so all four work at the same
 # time, and what counts is the median of their ratios to `off` in the same round.
 # ROUNDS and SECONDS_EACH make it shorter or longer; PORT and the three after it
-# are used.
+# are used. It takes minutes, since what it looks for is small, and so `make bench`
+# leaves it out: make bench BENCH=profiling-cost.
 set -eu
 cd "$(dirname "$0")/../.."
 . tests/bench/common.sh
@@ -83,17 +84,22 @@ start_all() { # LOCAL_CACHE_TTL
 }
 
 report() { # load
+    for state in idle 100hz heap; do
+        paste "$out/off.us" "$out/$state.us" | awk '{ print ($2 / $1 - 1) * 100 }' >"$out/$state.percent"
+    done
     echo "$1: CPU of emojify-api a request, in us: median (quartiles) of $ROUNDS rounds of $SECONDS_EACH s"
     for state in $states; do
         printf '%-6s %s\n' "$state" "$(quartiles '%7.1f  (%.1f to %.1f)' <"$out/$state.us")"
+        json_quartiles "$1-$state" us "$out/$state.us" >>"$out/members"
     done
     echo "against off, in the same round:"
     for state in idle 100hz heap; do
-        printf '%-6s %s\n' "$state" "$(paste "$out/off.us" "$out/$state.us" |
-            awk '{ print ($2 / $1 - 1) * 100 }' | quartiles '%+6.2f %%  (%+.2f to %+.2f)')"
+        printf '%-6s %s\n' "$state" "$(quartiles '%+6.2f %%  (%+.2f to %+.2f)' <"$out/$state.percent")"
+        json_quartiles "$1-$state-more" percent "$out/$state.percent" >>"$out/members"
     done
 }
 
+rm -f "$out/members"
 for load in tier:30s asked:0; do
     start_all "${load#*:}"
     round # to warm up
@@ -102,3 +108,4 @@ for load in tier:30s asked:0; do
     report "${load%:*}"
     down
 done
+json_object <"$out/members" >build/bench/profiling-cost.json
