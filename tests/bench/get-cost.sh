@@ -15,7 +15,7 @@ SECONDS_EACH=${SECONDS_EACH:-0.8}
 PORT=${PORT:-18510}
 BUILD=${BUILD:-build/release}
 out=build/bench/get-cost
-rows='static same direct tier asked plain many'
+rows='static same direct bare tier asked plain many'
 rm -rf "$out"
 mkdir -p "$out"
 . tests/bench/ways.sh

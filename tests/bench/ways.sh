@@ -6,6 +6,8 @@
 #   static   a file in the document root of a lighttpd, with an access log
 #   same     one with the headers and the line in the access log that `direct` has
 #   direct   lighttpd sends the tier's file itself
+#   bare     the least that a FastCGI program can do for it: it names the file
+#            (bare_main.c), behind the lighttpd of `static`
 #   tier     the application names a fresh file of its local tier (X-Sendfile)
 #   asked    the cache is asked over gRPC each time (LOCAL_CACHE_TTL=0), X-Sendfile
 #   plain    the same without a tier: the bytes go through FastCGI
@@ -17,6 +19,7 @@ export API_PROCESSES=1 WEB=lighttpd
 unset RUN_DIR LOCAL_CACHE_DIR || true
 static_port=$((PORT + 4))
 static_pid=
+bare_pid=
 stacks=
 
 stack_port() { # way
@@ -48,7 +51,7 @@ server.port = $static_port
 server.bind = "127.0.0.1"
 server.document-root = "$PWD/$out/htdocs"
 server.errorlog = "$PWD/$out/static.log"
-server.modules = ( "mod_accesslog", "mod_setenv" )
+server.modules = ( "mod_accesslog", "mod_setenv", "mod_fastcgi" )
 accesslog.filename = "$PWD/$out/static-access.log"
 mimetype.assign = ( ".jpg" => "image/jpeg" )
 $(grep '^var.emojify_log_format' httpd-conf/lighttpd/emojify.conf)
@@ -61,7 +64,15 @@ $(grep '^var.emojify_log_format' httpd-conf/lighttpd/emojify.conf)
         "X-Content-Type-Options" => "nosniff"
     )
 }
+fastcgi.server = ( "/bare/" => ((
+    "socket" => "$PWD/$out/bare.sock",
+    "check-local" => "disable",
+    "x-sendfile" => "enable",
+    "x-sendfile-docroot" => ( "$PWD/$out/htdocs/" )
+)) )
 END
+    "$BUILD/tests/bench/bare" "$out/bare.sock" "$PWD/$out/htdocs" &
+    bare_pid=$!
     lighttpd -D -f "$out/static.conf" &
     static_pid=$!
     curl -sSf --noproxy '*' --retry 50 --retry-delay 1 --retry-connrefused -o /dev/null \
@@ -100,13 +111,14 @@ stop_ways() {
     for way in $stacks; do
         PORT=$(stack_port "$way") httpd-conf/stack.sh down >/dev/null 2>&1 || true
     done
-    [ -z "$static_pid" ] || kill "$static_pid" 2>/dev/null || true
+    [ -z "$static_pid" ] || kill "$static_pid" "$bare_pid" 2>/dev/null || true
 }
 
 path_of() { # way size
     case $1 in
     static) echo "/$2.jpg" ;;
     same) echo "/same/$2.jpg" ;;
+    bare) echo "/bare/$2.jpg" ;;
     many) echo "/api/cache/bench-$2-%d" ;;
     *) echo "/api/cache/bench-$2" ;;
     esac
@@ -119,7 +131,9 @@ run_load_on() { # way path options...
     path=$2
     shift 2
     case $way in
-    static | same) line=$("$load" "$@" -p web="$static_pid" "$static_port" "$path") ;;
+    static | same | bare)
+        line=$("$load" "$@" -p web="$static_pid" -p api="$bare_pid" "$static_port" "$path")
+        ;;
     *)
         line=$("$load" "$@" -p web="$(stack_pids "$way" web)" -p api="$(stack_pids "$way" api)" \
             -p cache="$(stack_pids "$way" cache)" "$(stack_port "$way")" "$path")
