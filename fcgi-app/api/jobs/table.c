@@ -14,7 +14,7 @@
 #include "api/jobs/job.h"
 #include "lib/base/clock.h"
 
-enum { LOCK_WAIT_MS = 1000, BOOT_ID_LEN = 36, LAYOUT_TEXT_MAX = 256 };
+enum { LOCK_TICKS = 10, BOOT_ID_LEN = 36, LAYOUT_TEXT_MAX = 256 };
 
 /* --- The lock -------------------------------------------------------------------- */
 
@@ -38,38 +38,58 @@ static bool prepare(void *map)
 
 #ifdef __SANITIZE_THREAD__
 /* It does not know pthread_mutex_clocklock, and a dead owner only when trylock tells it. */
-static int lock_in_time(pthread_mutex_t *lock)
+static int lock_in_a_tick(pthread_mutex_t *lock)
 {
-    struct timespec until = {0, 0};
     int status = pthread_mutex_trylock(lock);
-    if (status != EBUSY)
-        return status;
-    (void)clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += LOCK_WAIT_MS / 1000;
-    return pthread_mutex_timedlock(lock, &until);
+    for (int i = 0; status == EBUSY && i < TABLE_TICK_MS; i++) {
+        deadline_sleep(deadline_in_ms(1));
+        status = pthread_mutex_trylock(lock);
+    }
+    return status == EBUSY ? ETIMEDOUT : status;
 }
 #else
 /* By the monotonic clock: when somebody sets the other one, nobody shall seem to hang. */
-static int lock_in_time(pthread_mutex_t *lock)
+static int lock_in_a_tick(pthread_mutex_t *lock)
 {
-    int64_t until_ns = deadline_in_ms(LOCK_WAIT_MS);
+    int64_t until_ns = deadline_in_ms(TABLE_TICK_MS);
     const struct timespec until = {until_ns / NS_PER_S, until_ns % NS_PER_S};
     return pthread_mutex_clocklock(lock, CLOCK_MONOTONIC, &until);
 }
 #endif
 
+/*
+ * Only ticks in which nobody came to have the lock count: it goes to whoever asks first and
+ * not to who waits longest, so on a machine with too much to do a wait may take longer than
+ * any holder. Each tick asks again, for whoever was to wake us may be dead.
+ */
+static int lock_unless_stuck(struct table_memory *memory)
+{
+    int status;
+    int stuck = 0;
+    uint32_t seen = atomic_load(&memory->holders);
+    do {
+        status = lock_in_a_tick(&memory->lock);
+        uint32_t holders = atomic_load(&memory->holders);
+        stuck = holders == seen ? stuck + 1 : 0;
+        seen = holders;
+    } while (status == ETIMEDOUT && stuck < LOCK_TICKS);
+    return status;
+}
+
 bool table_lock_again(struct table *table, struct table_memory *memory)
 {
-    int status = lock_in_time(&memory->lock);
+    int status = lock_unless_stuck(memory);
+    if (status != 0 && status != EOWNERDEAD)
+        return false;
+    atomic_fetch_add(&memory->holders, 1);
     if (status == EOWNERDEAD) {
         (void)pthread_mutex_consistent(&memory->lock);
         table_sweep(table, memory);
-        return true;
     }
-    return status == 0;
+    return true;
 }
 
-/* Whoever holds the lock for a second is stopped in a debugger, or worse. */
+/* Whoever holds the lock for a second (LOCK_TICKS) is stopped in a debugger, or worse. */
 static void leave_shared(struct table *table)
 {
     struct table_memory *shared = table->shared.map;
@@ -245,7 +265,7 @@ static enum app_err digest_layout(char layout[MD5_HEX_LEN + 1])
         (void)fclose(file);
     }
     int len =
-        snprintf(text, sizeof(text), "jobs 1 %zu %zu %zu %zu %s %s", sizeof(struct table_memory),
+        snprintf(text, sizeof(text), "jobs 2 %zu %zu %zu %zu %s %s", sizeof(struct table_memory),
                  sizeof(struct table_turn), sizeof(struct table_flight), sizeof(struct table_job),
                  gnu_get_libc_version(), boot);
     return md5_hex(text, (size_t)len, layout);

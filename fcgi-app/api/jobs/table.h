@@ -6,8 +6,8 @@
  *
  * A process that is killed leaves its entries behind, and the lock if it held it:
  * the others find that out by the lock of its slot in the file, and take its
- * entries away. Nobody waits without an end: a lock that is not to be had within
- * a second, a directory that cannot be used, a file system without room: the
+ * entries away. Nobody waits for one that hangs: a lock that somebody keeps for a
+ * second, a directory that cannot be used, a file system without room: the
  * process goes on with a table of its own, and one WARN says so.
  *
  * table_new before the workers, table_free after them.

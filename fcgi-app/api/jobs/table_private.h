@@ -89,7 +89,8 @@ struct table_job {
 
 struct table_memory {
     struct shared_file_header header;
-    pthread_mutex_t lock;     /* guards all below */
+    pthread_mutex_t lock;     /* guards all below but the two that are atomic */
+    _Atomic uint32_t holders; /* of the lock so far; who waits for it sees that nobody is stuck */
     _Atomic uint32_t changes; /* counts up with each; what waiters wait on */
     uint32_t incarnations;
     uint64_t sequences;

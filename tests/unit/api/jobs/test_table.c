@@ -87,6 +87,9 @@ static void do_nothing(struct table *table)
 
 /* --- The lock -------------------------------------------------------------------- */
 
+/* Each hold is shorter than what counts as stuck, all together are longer. */
+enum { HOLDS = 5, HOLD_MS = 400 };
+
 static void a_lock_whose_holder_was_killed_is_taken_over_at_once(void **state)
 {
     struct fixture *fixture = *state;
@@ -114,6 +117,37 @@ static void a_holder_that_hangs_leaves_us_a_table_of_our_own_and_one_warning(voi
     assert_in_range(ms_since(start_ns), 500, 5000);
     assert_false(table_is_shared(fixture->table));
     assert_int_equal(times_logged(fixture, "of this process only"), 1);
+    sibling_kill(sibling);
+}
+
+/* Whoever lets go and locks at once has the lock again before those who waited are awake. */
+static void *hog_lock(void *table)
+{
+    for (int i = 0; i < HOLDS; i++) {
+        struct table_memory *memory = table_lock(table);
+        sleep_ms(HOLD_MS);
+        table_unlock(memory);
+    }
+    return NULL;
+}
+
+static void start_hog(struct table *table)
+{
+    static pthread_t thread;
+    uint32_t holders = atomic_load(&table->memory)->holders;
+    assert_int_equal(pthread_create(&thread, NULL, hog_lock, table), 0);
+    while (atomic_load(&atomic_load(&table->memory)->holders) == holders)
+        sleep_ms(1);
+}
+
+static void a_lock_that_changes_hands_is_waited_for_longer_than_one_that_is_stuck(void **state)
+{
+    struct fixture *fixture = *state;
+    open_table(fixture, fixture->path);
+    pid_t sibling = sibling_start(fixture->path, fixture->table, start_hog);
+    table_unlock(table_lock(fixture->table));
+    assert_true(table_is_shared(fixture->table));
+    assert_int_equal(times_logged(fixture, "WARN"), 0);
     sibling_kill(sibling);
 }
 
@@ -288,6 +322,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_lock_whose_holder_was_killed_is_taken_over_at_once),
         TEST(a_holder_that_hangs_leaves_us_a_table_of_our_own_and_one_warning),
+        TEST(a_lock_that_changes_hands_is_waited_for_longer_than_one_that_is_stuck),
         TEST(a_new_process_does_not_wait_for_a_holder_that_hangs),
         TEST(the_workers_of_living_processes_are_counted),
         TEST(a_process_in_the_slot_of_a_dead_one_is_not_taken_for_it),
