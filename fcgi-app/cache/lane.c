@@ -225,10 +225,9 @@ static void answer_call(struct lane *lane, struct lane_call *call)
     struct telemetry *telemetry = lane->shared->telemetry;
     struct telemetry_call measured;
     struct answer answer;
-    telemetry_call_begin(telemetry, &measured);
+    telemetry_call_begin(telemetry, (size_t)call->method, &measured);
     make_answer(lane, call, &answer);
     struct telemetry_outcome outcome = {
-        .method = (size_t)call->method,
         .status = answer.status,
         .err = answer.err,
         .store_error = answer.store_error,

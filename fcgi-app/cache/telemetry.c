@@ -209,12 +209,25 @@ enum app_err telemetry_write(struct telemetry *telemetry, struct store *store, s
 
 /* --- Calls ----------------------------------------------------------------------- */
 
-void telemetry_call_begin(struct telemetry *telemetry, struct telemetry_call *call)
+static unsigned calls_stood_for(struct telemetry *telemetry, size_t method)
+{
+    if (method != METHOD_GET)
+        return 1;
+    unsigned before = atomic_fetch_add_explicit(&telemetry->gets, 1, memory_order_relaxed);
+    if (before % TELEMETRY_GETS_A_SAMPLE != 0)
+        return 0;
+    return before == 0 ? 1 : TELEMETRY_GETS_A_SAMPLE;
+}
+
+void telemetry_call_begin(struct telemetry *telemetry, size_t method, struct telemetry_call *call)
 {
     if (!telemetry)
         return;
+    call->method = method < METHOD__MAX ? method : METHOD__MAX;
     call->started_ns = clock_now_ns();
-    call->cpu_ns = clock_thread_cpu_ns();
+    call->stands_for = calls_stood_for(telemetry, method);
+    if (call->stands_for > 0)
+        call->cpu_ns = clock_thread_cpu_ns();
     metrics_gauge_add(telemetry->metrics, ROW_IN_FLIGHT, METRIC_AT(0), 1);
 }
 
@@ -229,19 +242,26 @@ static void tell_statsd(struct statsd *statsd, size_t method, enum app_err err, 
     statsd_timing(statsd, name, spent_ns, app_err_status(err));
 }
 
+static void count_cpu(struct metrics *metrics, const struct telemetry_call *call)
+{
+    if (call->stands_for == 0)
+        return;
+    int64_t cpu_ns = clock_thread_cpu_ns() - call->cpu_ns;
+    if (cpu_ns > 0)
+        metrics_add(metrics, ROW_CPU, METRIC_AT(call->method), (uint64_t)cpu_ns * call->stands_for);
+}
+
 void telemetry_call_end(struct telemetry *telemetry, const struct telemetry_call *call,
                         const struct telemetry_outcome *outcome)
 {
     if (!telemetry)
         return;
     struct metrics *metrics = telemetry->metrics;
-    size_t method = outcome->method < METHOD__MAX ? outcome->method : METHOD__MAX;
+    size_t method = call->method;
     int64_t spent_ns = clock_now_ns() - call->started_ns;
-    int64_t cpu_ns = clock_thread_cpu_ns() - call->cpu_ns;
+    count_cpu(metrics, call);
     metrics_add(metrics, ROW_REQUESTS, METRIC_AT(method, (size_t)outcome->status), 1);
     metrics_observe(metrics, ROW_DURATION, METRIC_AT(method), spent_ns);
-    if (cpu_ns > 0)
-        metrics_add(metrics, ROW_CPU, METRIC_AT(method), (uint64_t)cpu_ns);
     metrics_gauge_add(metrics, ROW_IN_FLIGHT, METRIC_AT(0), -1);
     metrics_add(metrics, ROW_RECEIVED, METRIC_AT(0), outcome->received);
     metrics_add(metrics, ROW_SENT, METRIC_AT(0), outcome->sent);

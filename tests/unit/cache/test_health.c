@@ -5,11 +5,14 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
 #include "cache/methods.h"
+#include "lib/base/clock.h"
 
 struct scripted_store {
     struct store base;
@@ -102,18 +105,16 @@ static void metrics_have_the_stores_state_and_what_was_called(void **state)
     struct err_buf why;
     (void)state;
     assert_int_equal(telemetry_start(&telemetry, "", &log, &why), APP_OK);
-    telemetry_call_begin(&telemetry, &call);
+    telemetry_call_begin(&telemetry, METHOD_GET, &call);
     telemetry_call_end(&telemetry, &call,
-                       &(struct telemetry_outcome){.method = METHOD_GET,
-                                                   .status = GRPC_STATUS_UNAVAILABLE,
+                       &(struct telemetry_outcome){.status = GRPC_STATUS_UNAVAILABLE,
                                                    .err = APP_UNAVAILABLE,
                                                    .store_error = APP_UNAVAILABLE,
                                                    .received = 10,
                                                    .sent = 20});
-    telemetry_call_begin(&telemetry, &call);
+    telemetry_call_begin(&telemetry, METHOD__MAX, &call);
     telemetry_call_end(&telemetry, &call,
-                       &(struct telemetry_outcome){.method = METHOD__MAX,
-                                                   .status = GRPC_STATUS_UNIMPLEMENTED,
+                       &(struct telemetry_outcome){.status = GRPC_STATUS_UNIMPLEMENTED,
                                                    .err = APP_NOT_IMPLEMENTED});
     for (int i = 0; i < 2; i++) { /* what the store has counted is not added up */
         struct httpd_response response = {.status = 200};
@@ -127,6 +128,56 @@ static void metrics_have_the_stores_state_and_what_was_called(void **state)
         }
         buf_release(&response.body);
     }
+    telemetry_stop(&telemetry);
+}
+
+/* Returns its CPU time. */
+static int64_t call_once(struct telemetry *telemetry, size_t method)
+{
+    struct telemetry_call call;
+    telemetry_call_begin(telemetry, method, &call);
+    int64_t started_ns = clock_thread_cpu_ns();
+    while (clock_thread_cpu_ns() < started_ns + NS_PER_MS)
+        ;
+    telemetry_call_end(telemetry, &call, &(struct telemetry_outcome){.status = GRPC_STATUS_OK});
+    return clock_thread_cpu_ns() - started_ns;
+}
+
+static double cpu_seconds_of(struct telemetry *telemetry, const char *method)
+{
+    struct scripted_store store = {.base = {.operations = &operations}};
+    char name[80];
+    struct buf text;
+    (void)snprintf(name, sizeof(name), "\nemojify_cache_cpu_seconds_total{method=\"%s\"} ", method);
+    buf_init(&text, 1 << 20);
+    assert_int_equal(telemetry_write(telemetry, &store.base, &text), APP_OK);
+    const char *at = strstr(text.data, name);
+    assert_non_null(at);
+    double seconds = strtod(at + strlen(name), NULL);
+    buf_release(&text);
+    return seconds;
+}
+
+/* A call takes as much as it spins, and the least bit more. */
+static void the_cpu_time_of_gets_is_that_of_those_measured_times_their_share(void **state)
+{
+    struct log_sink sink = {.fd = -1, .level = LOG_OFF};
+    const struct log log = {.sink = &sink, .module = "test"};
+    struct telemetry telemetry = {.statsd = NULL};
+    struct err_buf why;
+    int64_t gets_ns = 0, puts_ns = 0;
+    (void)state;
+    assert_int_equal(telemetry_start(&telemetry, "", &log, &why), APP_OK);
+    for (int i = 0; i < 1 + 2 * TELEMETRY_GETS_A_SAMPLE; i++)
+        gets_ns += call_once(&telemetry, METHOD_GET);
+    for (int i = 0; i < 10; i++)
+        puts_ns += call_once(&telemetry, METHOD_PUT);
+    double gets_ms = cpu_seconds_of(&telemetry, "Get") * 1000;
+    double puts_ms = cpu_seconds_of(&telemetry, "Put") * 1000;
+    print_message("Gets %.3f ms of %.3f, Puts %.3f ms of %.3f\n", gets_ms, (double)gets_ns / 1e6,
+                  puts_ms, (double)puts_ns / 1e6);
+    assert_true(gets_ms >= 1 + 2 * TELEMETRY_GETS_A_SAMPLE && gets_ms < (double)gets_ns / 1e6 * 2);
+    assert_true(puts_ms >= 10 && puts_ms < (double)puts_ns / 1e6 * 2);
     telemetry_stop(&telemetry);
 }
 
@@ -145,6 +196,7 @@ int main(void)
         cmocka_unit_test(a_store_that_works_is_ok),
         cmocka_unit_test(a_broken_store_is_unavailable_and_says_why),
         cmocka_unit_test(metrics_have_the_stores_state_and_what_was_called),
+        cmocka_unit_test(the_cpu_time_of_gets_is_that_of_those_measured_times_their_share),
         cmocka_unit_test(other_paths_and_methods_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
