@@ -199,6 +199,7 @@ $(BENCH_PROGRAMS): %: %_main.o $(BUILD)/api.a $(BUILD)/lib.a $(BUILD)/proto.a
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
 $(BUILD)/tests/bench/fcgi: $(BUILD)/tests/support/fcgi_peer.o
+$(BUILD)/tests/bench/micro: LIBS := $(LIBS_api) $(LIBS)
 
 # Each script in tests/bench/ but these is a benchmark. profiling-cost is one that takes
 # minutes by itself, and is run by its name only.
