@@ -15,7 +15,7 @@ cd "$(dirname "$0")/../.."
 . tests/bench/common.sh
 
 ROUNDS=${ROUNDS:-3}
-SECONDS_EACH=${SECONDS_EACH:-0.8}
+SECONDS_EACH=${SECONDS_EACH:-0.5}
 PORT=${PORT:-18510}
 BUILD=${BUILD:-build/release}
 COUNTS=${COUNTS:-10 1000 10000 100000}

@@ -93,6 +93,7 @@ static struct options options = {.connections = 8,
                                  .seconds = 2,
                                  .requests = ULLONG_MAX,
                                  .files = 8,
+                                 .path = "/",
                                  .method = "GET",
                                  .type = "text/plain"};
 static struct connection *connections;

@@ -8,5 +8,5 @@ cd "$(dirname "$0")/../.."
 
 BUILD=${BUILD:-build/release}
 mkdir -p build/bench
-"$BUILD/tests/bench/picture" -n "${ROUNDS:-21}" -j build/bench/picture.json \
+"$BUILD/tests/bench/picture" -n "${ROUNDS:-11}" -j build/bench/picture.json \
     "$BUILD/emoji.artwork" httpd-conf/htdocs/samples/two_portraits.jpg

@@ -22,6 +22,7 @@
 #include "api/image/artwork.h"
 #include "api/image/detection.h"
 #include "api/image/emojify.h"
+#include "bench/quartiles.h"
 #include "lib/base/clock.h"
 #include "lib/base/limits.h"
 #include "lib/picture/picture.h"
@@ -238,28 +239,20 @@ static void measure(size_t rounds)
     }
 }
 
-static int compare(const void *a, const void *b)
-{
-    double first = *(const double *)a, second = *(const double *)b;
-    return (first > second) - (first < second);
-}
-
 static void report(size_t rounds, FILE *json)
 {
     printf("CPU in ms, median (quartiles) of %zu rounds; 2000 x 1333 where nothing else is said\n",
            rounds);
     const char *separator = "{";
     for (size_t i = 0; i < STEPS; i++) {
-        double *ms = samples_ms[i];
         if (!is_wanted(&steps[i]))
             continue;
-        qsort(ms, rounds, sizeof(*ms), compare);
-        double median = ms[rounds / 2], low = ms[rounds / 4], high = ms[rounds * 3 / 4];
-        printf("%-12s %-29s %7.2f  (%.2f to %.2f)\n", steps[i].name, steps[i].meaning, median, low,
-               high);
+        struct quartiles ms = quartiles_of(samples_ms[i], rounds);
+        printf("%-12s %-29s %7.2f  (%.2f to %.2f)\n", steps[i].name, steps[i].meaning, ms.median,
+               ms.low, ms.high);
         if (json)
             (void)fprintf(json, "%s\"%s\":{\"ms\":%.3f,\"q1\":%.3f,\"q3\":%.3f}", separator,
-                          steps[i].name, median, low, high);
+                          steps[i].name, ms.median, ms.low, ms.high);
         separator = ",\n";
     }
     for (size_t i = 0; i < SOURCES; i++)
