@@ -284,8 +284,9 @@ static void what_was_taken_down_leaves_the_memory(void **state)
 static void what_was_put_is_got_at_once(void **state)
 {
     struct fixture *fixture = *state;
-    for (char letter = 'b'; letter < 'z'; letter++) {
-        put(letter % 2 ? fixture->store : fixture->other, "put", letter);
+    for (int i = 1; i < 25; i++) {
+        char letter = (char)('a' + i);
+        put(i % 2 ? fixture->store : fixture->other, "put", letter);
         assert_holds(fixture, "put", letter);
     }
 }
