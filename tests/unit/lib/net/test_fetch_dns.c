@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: MIT */
+/* Fetches by names of a name server that changes its mind: the C library's resolver, real DNS. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "lib/base/clock.h"
+#include "lib/net/http_client.h"
+#include "support/dns_server.h"
+#include "support/origin.h"
+#include "support/temp_dir.h"
+
+enum { CANNOT_RUN = 77 }; /* to tests/run-one.sh */
+
+struct fixture {
+    struct dns_server *dns;
+    struct origin *origin; /* on 127.0.0.1, the only address that may be asked */
+    struct address_guard *guard;
+    struct buf body;
+    struct err_buf why;
+};
+
+static int set_up(void **state)
+{
+    struct fixture *fixture = calloc(1, sizeof(*fixture));
+    assert_non_null(fixture);
+    fixture->dns = dns_server_start();
+    fixture->origin = origin_start();
+    assert_int_equal(address_guard_new("127.0.0.1/32", "1-65535", &fixture->guard, NULL), APP_OK);
+    origin_answer(fixture->origin, "/picture", "200 OK", "", "picture");
+    buf_init(&fixture->body, 1000);
+    *state = fixture;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *fixture = *state;
+    buf_release(&fixture->body);
+    address_guard_free(&fixture->guard);
+    origin_stop(&fixture->origin);
+    dns_server_stop(&fixture->dns);
+    free(fixture);
+    return 0;
+}
+
+static enum app_err fetch_with(struct fixture *fixture, struct http_client *client,
+                               const char *name, const char *path)
+{
+    char url[200];
+    (void)snprintf(url, sizeof(url), "http://%s:%u%s", name, origin_port(fixture->origin), path);
+    const struct http_fetch fetch = {.url = url,
+                                     .guard = fixture->guard,
+                                     .deadline_ns = deadline_in_ms(20000),
+                                     .max_bytes = 1000};
+    fixture->why = (struct err_buf){.text = ""};
+    return http_client_fetch(client, &fetch, &fixture->body, &fixture->why);
+}
+
+/* With a client that has neither a connection nor a name in memory. */
+static enum app_err fetch(struct fixture *fixture, const char *name, const char *path)
+{
+    struct http_client *client = NULL;
+    assert_int_equal(http_client_new(&client), APP_OK);
+    enum app_err err = fetch_with(fixture, client, name, path);
+    http_client_free(&client);
+    return err;
+}
+
+static void assert_refused(const struct fixture *fixture, enum app_err err, const char *address)
+{
+    assert_int_equal(err, APP_FORBIDDEN_ADDRESS);
+    if (!strstr(fixture->why.detail, address))
+        fail_msg("%s does not name %s", fixture->why.detail, address);
+}
+
+static void a_second_answer_that_is_private_is_refused(void **state)
+{
+    struct fixture *fixture = *state;
+    dns_server_say(fixture->dns, "flips.test", "127.0.0.1|10.0.0.1|169.254.169.254");
+    assert_int_equal(fetch(fixture, "flips.test", "/picture"), APP_OK);
+    assert_string_equal(fixture->body.data, "picture");
+    assert_refused(fixture, fetch(fixture, "flips.test", "/picture"), "10.0.0.1");
+    assert_refused(fixture, fetch(fixture, "flips.test", "/picture"), "169.254.169.254");
+    assert_int_equal(dns_server_questions(fixture->dns, "flips.test"), 3);
+    assert_int_equal(origin_connections(fixture->origin), 1);
+}
+
+static void a_client_that_has_asked_before_is_no_way_around(void **state)
+{
+    struct fixture *fixture = *state;
+    struct http_client *client = NULL;
+    assert_int_equal(http_client_new(&client), APP_OK);
+    dns_server_say(fixture->dns, "later.test", "127.0.0.1|10.0.0.1");
+    origin_answer(fixture->origin, "/close", "200 OK", "Connection: close\r\n", "picture");
+    assert_int_equal(fetch_with(fixture, client, "later.test", "/close"), APP_OK);
+    /* What it remembers may be used, for it was allowed; what it is told anew may not. */
+    enum app_err err = fetch_with(fixture, client, "later.test", "/close");
+    if (dns_server_questions(fixture->dns, "later.test") == 1)
+        assert_int_equal(err, APP_OK);
+    else
+        assert_refused(fixture, err, "10.0.0.1");
+    http_client_free(&client);
+}
+
+static void a_redirect_to_a_name_that_is_private_is_refused(void **state)
+{
+    struct fixture *fixture = *state;
+    char location[100];
+    dns_server_say(fixture->dns, "outer.test", "127.0.0.1");
+    dns_server_say(fixture->dns, "inner.test", "169.254.169.254");
+    (void)snprintf(location, sizeof(location), "Location: http://inner.test:%u/picture\r\n",
+                   origin_port(fixture->origin));
+    origin_answer(fixture->origin, "/away", "302 Found", location, "");
+    assert_refused(fixture, fetch(fixture, "outer.test", "/away"), "169.254.169.254");
+    assert_int_equal(origin_requests(fixture->origin, "/picture"), 0);
+}
+
+static void of_several_addresses_only_the_allowed_one_is_connected_to(void **state)
+{
+    struct fixture *fixture = *state;
+    dns_server_say(fixture->dns, "both.test", "10.0.0.1,127.0.0.1,192.168.0.1");
+    dns_server_say(fixture->dns, "none.test", "10.0.0.1,192.168.0.1,127.0.0.2");
+    assert_int_equal(fetch(fixture, "both.test", "/picture"), APP_OK);
+    assert_int_equal(fetch(fixture, "none.test", "/picture"), APP_FORBIDDEN_ADDRESS);
+    assert_int_equal(origin_requests(fixture->origin, "/picture"), 1);
+}
+
+static void a_name_that_nobody_knows_is_told(void **state)
+{
+    struct fixture *fixture = *state;
+    assert_int_equal(fetch(fixture, "unknown.test", "/picture"), APP_FETCH_FAILED);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_second_answer_that_is_private_is_refused, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_client_that_has_asked_before_is_no_way_around, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_redirect_to_a_name_that_is_private_is_refused, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(of_several_addresses_only_the_allowed_one_is_connected_to,
+                                        set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_name_that_nobody_knows_is_told, set_up, tear_down),
+    };
+    struct temp_dir temp;
+    temp_dir_init(&temp);
+    if (!dns_namespaces(temp.path)) {
+        int error = errno;
+        temp_dir_release(&temp);
+        printf("no namespaces for a name server of its own: %s\n", strerror(error));
+        return CANNOT_RUN;
+    }
+    if (http_client_global_init() != APP_OK)
+        return EXIT_FAILURE;
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    http_client_global_release();
+    temp_dir_release(&temp);
+    return failed;
+}
