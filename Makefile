@@ -137,8 +137,6 @@ endif
 WEB_TESTS := $(filter-out $(addprefix %/test_,emojify_cache configuration service_metrics install service \
 	hostile_pictures overload scale_out faults_cache faults_facebox faults_limits faults_pool \
 	faults_restarts),$(INTEGRATION_TESTS))
-# These measure shares of CPU time, or what happens within milliseconds, so nothing runs beside.
-ALONE_TESTS := $(filter %/test_sampler %/test_cache_gate,$(UNIT_TESTS))
 SUPPORT_OBJECTS := $(call objects,$(wildcard tests/support/*.c))
 
 NODE_MODULES := tests/browser/node_modules/.package-lock.json
@@ -371,10 +369,10 @@ unit: $(UNIT_TESTS) $(FUZZ_TARGETS) $(ARTWORK) ## build and run the unit tests o
 test: deps deps-test ## build and run the unit, integration and browser tests
 	@$(MAKE) run-tests
 
+# Unit tests look at milliseconds and shares of CPU time, so nothing runs beside them.
 run-tests: all man pictures $(UNIT_TESTS) $(FUZZ_TARGETS) $(INTEGRATION_TESTS)
-	@BUILD=$(BUILD) tests/run.sh JOBS=1 $(ALONE_TESTS) JOBS= WEB=lighttpd $(BROWSER_TESTS) \
-		WEB=- $(filter-out $(ALONE_TESTS),$(UNIT_TESTS)) $(FUZZ_TARGETS) \
-		$(filter-out $(WEB_TESTS),$(INTEGRATION_TESTS)) $(foreach web,$(WEB_SERVERS),WEB=$(web) $(WEB_TESTS))
+	@BUILD=$(BUILD) tests/run.sh JOBS=1 $(UNIT_TESTS) $(FUZZ_TARGETS) JOBS= WEB=lighttpd $(BROWSER_TESTS) \
+		WEB=- $(filter-out $(WEB_TESTS),$(INTEGRATION_TESTS)) $(foreach web,$(WEB_SERVERS),WEB=$(web) $(WEB_TESTS))
 
 screenshots: deps deps-test ## make the README's pictures of the page (docs/images/page-*)
 	@$(MAKE) all

@@ -111,7 +111,7 @@ test('The graph is walked and zoomed by keys', async (t) => {
   await page.keyboard.press('Enter');
   assert.equal(await focused(page), second, 'the focus stays on the frame');
   assert.ok(await page.locator('#reset').isEnabled());
-  assert.ok(await page.locator('.frame.above').count() >= 2);
+  await page.locator('.frame.above').nth(1).waitFor();
   await assertAccessible(page, 'flame graph, zoomed');
   await page.keyboard.press('ArrowUp');
   assert.equal(await focused(page), first);
