@@ -128,14 +128,14 @@ INTEGRATION_TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/inte
 FUZZ_TARGETS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/fuzz/fuzz_*.c))
 # The integration tests run through each of these, but for those that ask the services
 # behind the web server themselves or start one of their own, those of what goes on behind
-# it whichever it is (faults, decoders), and those of what lighttpd alone does (direct
-# answers; saying that a client has gone). Sanitizers see the same code behind each.
+# it whichever it is (faults, decoders), and those of what lighttpd alone does (saying that
+# a client has gone). Sanitizers see the same code behind each.
 WEB_SERVERS := lighttpd
 ifeq ($(VARIANT),release)
 WEB_SERVERS += apache-fcgid apache-proxy
 endif
 WEB_TESTS := $(filter-out $(addprefix %/test_,emojify_cache configuration service_metrics install service \
-	hostile_pictures local_tier overload scale_out faults_cache faults_facebox faults_limits faults_pool \
+	hostile_pictures overload scale_out faults_cache faults_facebox faults_limits faults_pool \
 	faults_restarts),$(INTEGRATION_TESTS))
 # These measure shares of CPU time, or what happens within milliseconds, so nothing runs beside.
 ALONE_TESTS := $(filter %/test_sampler %/test_cache_gate,$(UNIT_TESTS))

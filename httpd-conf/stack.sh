@@ -11,9 +11,10 @@
 #
 # From the environment: PORT (8080), WEB (lighttpd, apache-fcgid or apache-proxy),
 # API_PROCESSES (1, with apache-fcgid 8), BUILD (the programs' directory,
-# build/release), DIRECT (on: lighttpd itself sends files of the local tier), START_SECONDS (20: how long a start may take), API_STDERR (where the
-# api writes its log, api.log); CACHE_ADDRESS or FACEBOX when there is a cache or a
-# FaceBox already; and every setting of the three programs.
+# build/release), DIRECT (on: the web server itself sends files of the local tier),
+# START_SECONDS (20: how long a start may take), API_STDERR (where the api writes its
+# log, api.log); CACHE_ADDRESS or FACEBOX when there is a cache or a FaceBox already;
+# and every setting of the three programs.
 #
 # What a stack leaves behind is in build/run/PORT/: the files pids and *.log, and the
 # cache's pictures, which the next start finds again.
@@ -89,6 +90,21 @@ check_settings() {
     /*) ;;
     *) BUILD=$root/$BUILD ;;
     esac
+}
+
+# LOCAL_CACHE_TTL in seconds: the max-age of what the web server sends itself must be the
+# application's. False when the web server is not to look for files: DIRECT=off, or a time
+# that is not written as one number, with which the application goes on answering alone.
+direct_max_age() {
+    [ "$DIRECT" = on ] || return 1
+    max_age=${LOCAL_CACHE_TTL:-30}
+    unit=1
+    case $max_age in
+    *m) unit=60 ;;
+    *h) unit=3600 ;;
+    esac
+    max_age=${max_age%[smh]}
+    is_number "$max_age" 1 86400 && echo $((max_age * unit))
 }
 
 wanted_programs() {

@@ -93,6 +93,10 @@ check_web() { # mark
 $(commands socket)"
         ;;
     esac
+    case $1 in
+    lighttpd*) direct=direct-lighttpd ;;
+    *) direct=direct-apache ;;
+    esac
     last=
     [ "$1" != lighttpd ] || last=$(profile_check)
     inside "$1" alone "$first
@@ -102,6 +106,11 @@ cmp -s photo.jpg emoji.jpg && exit 1
 head -c 3 emoji.jpg | od -An -tx1 | grep -q 'ff d8 ff'
 curl -fsS -o /dev/null http://127.0.0.1/metrics
 find /dev/shm/emojify*/files -type f | grep -q . || { echo 'nothing in the local tier'; exit 1; }
+$(commands "$direct" | of_machine)
+curl -fsS --retry 9 --retry-delay 1 --retry-all-errors -o /dev/null "http://127.0.0.1/api/cache/\$key"
+curl -fsS -D headers -o direct.jpg "http://127.0.0.1/api/cache/\$key"
+cmp direct.jpg emoji.jpg
+! grep -i '^x-request-id' headers || { echo 'the api was asked for a picture in the local tier'; exit 1; }
 $last
 cp emoji.jpg /var/log/emoji.jpg" "$installed:$work/base" >>"$work/$1.log" 2>&1
 }
@@ -127,7 +136,7 @@ END
 
 [ "$(id -u)" = 0 ] || die "must be run by root"
 ls build/deb/emojify-api_*.deb >/dev/null 2>&1 || die "no package: make deb"
-for mark in install upstreams socket try profiles ${WEB:=lighttpd lighttpd-spawn apache-proxy apache-fcgid}; do
+for mark in install upstreams socket try profiles direct-lighttpd direct-apache ${WEB:=lighttpd lighttpd-spawn apache-proxy apache-fcgid}; do
     commands "$mark" >/dev/null || exit 1
 done
 mkdir -p "$work"

@@ -9,7 +9,7 @@ web_program=apache2
 readonly MODULES=/usr/lib/apache2/modules
 
 apache_modules() {
-    echo mpm_event authz_core authz_host alias mime dir env setenvif headers reqtimeout xsendfile
+    echo mpm_event authz_core authz_host alias mime dir env setenvif headers reqtimeout rewrite xsendfile
     [ "$WEB" = apache-fcgid ] && echo fcgid || echo proxy proxy_fcgi proxy_balancer lbmethod_byrequests slotmem_shm
 }
 
@@ -57,6 +57,10 @@ END
     echo "Define EMOJIFY_TIER \"$tier\""
     echo "Define EMOJIFY_LOG \"$state/access.log\""
     "write_$(echo "$WEB" | tr - _)_conf"
+    ! max_age=$(direct_max_age) || cat <<END
+Define EMOJIFY_MAX_AGE $max_age
+Include "$(reachable "$root/httpd-conf/apache")/emojify-direct.conf"
+END
 }
 
 write_apache_fcgid_conf() {

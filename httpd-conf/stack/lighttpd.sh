@@ -51,21 +51,8 @@ include "$1/mimetypes.conf"
 include "$1/htdocs.conf"
 include "$1/emojify.conf"
 END
-    [ "$DIRECT" = off ] || write_direct_conf "$1"
-}
-
-# LOCAL_CACHE_TTL in seconds, when it is written as one number: max_age must be the
-# application's, which goes on answering alone when it is not.
-write_direct_conf() { # directory of direct.conf
-    max_age=${LOCAL_CACHE_TTL:-30}
-    unit=1
-    case $max_age in
-    *m) unit=60 ;;
-    *h) unit=3600 ;;
-    esac
-    max_age=${max_age%[smh]}
-    ! is_number "$max_age" 1 86400 || cat <<END
-var.emojify_max_age = "$((max_age * unit))"
+    ! max_age=$(direct_max_age) || cat <<END
+var.emojify_max_age = "$max_age"
 include "$1/direct.conf"
 END
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Files of the local tier, as the web server sends them: told to, or without asking. */
+#include <fcntl.h>
 #include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -96,8 +97,7 @@ static void a_direct_answer_has_the_headers_of_the_application(void **state)
         {"/api/cache/webp", "RIFF\1\1\1\1WEBPVP8 the bytes", "image/webp"},
     };
     static const char *const names[] = {"Content-Type", "Content-Length",         "Cache-Control",
-                                        "Vary",         "X-Content-Type-Options", "Last-Modified",
-                                        "Accept-Ranges"};
+                                        "Vary",         "X-Content-Type-Options", "Last-Modified"};
     const struct scene *scene = *state;
     for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
         char asked[64];
@@ -111,6 +111,7 @@ static void a_direct_answer_has_the_headers_of_the_application(void **state)
         assert_false(is_direct(&application));
         assert_header(&direct, "Content-Type", files[i].type);
         assert_header(&direct, "Cache-Control", "public, max-age=4");
+        assert_header(&direct, "Accept-Ranges", "bytes"); /* Apache's X-Sendfile does not say so */
         for (size_t n = 0; n < sizeof(names) / sizeof(names[0]); n++)
             assert_header(&direct, names[n], http_reply_header(&application, names[n]));
         assert_string_equal(http_reply_text(&direct), files[i].data);
@@ -165,6 +166,30 @@ static void what_is_not_a_picture_goes_through_the_application_each_time(void **
         assert_header(&reply, "Content-Type", "text/plain; charset=utf-8");
         assert_string_equal(http_reply_text(&reply), "only text");
         http_reply_release(&reply);
+    }
+}
+
+/*
+ * To a web server an extension can mean a type, a language, an encoding, a program to run.
+ * By the application first, and then directly where that is done for such names.
+ */
+static void the_end_of_a_name_means_nothing(void **state)
+{
+    static const char *const names[] = {"dotted.html", "dotted.svg", "dotted.js.gz", "dotted.php"};
+    const struct scene *scene = *state;
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        char path[64];
+        put_file(scene, names[i], jpeg);
+        (void)snprintf(path, sizeof(path), "/api/cache/%s", names[i]);
+        for (int again = 0; again < 2; again++) {
+            struct http_reply reply;
+            ask(scene, "GET", path, NULL, &reply);
+            assert_int_equal(reply.status, 200);
+            assert_header(&reply, "Content-Type", "image/jpeg");
+            assert_null(http_reply_header(&reply, "Content-Encoding"));
+            assert_string_equal(http_reply_text(&reply), jpeg);
+            http_reply_release(&reply);
+        }
     }
 }
 
@@ -247,6 +272,36 @@ static void a_tier_that_is_wiped_fails_no_request(void **state)
     assert_int_equal(access(link, F_OK), 0);
 }
 
+/*
+ * As a file that is taken away between the look for it and its being opened. The web server
+ * has not looked for this one before, so there is nothing that it remembers.
+ */
+static void what_cannot_be_opened_is_the_applications_to_send(void **state)
+{
+    const struct scene *scene = *state;
+    char link[PATH_MAX];
+    struct http_reply reply;
+    put_file(scene, "closed", jpeg);
+    tier_path(scene, "direct-4/jpeg/closed", link);
+    int64_t deadline_ns = deadline_in_ms(LATEST_MS);
+    while (access(link, F_OK) != 0 && deadline_left_ms(deadline_ns) > 0) {
+        ask(scene, "GET", "/api/cache/closed?x", NULL, &reply);
+        assert_int_equal(reply.status, 200);
+        http_reply_release(&reply);
+    }
+    assert_int_equal(unlink(link), 0);
+    int fd = open(link, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, "other", 5), 5);
+    assert_int_equal(close(fd), 0);
+    ask(scene, "GET", "/api/cache/closed", NULL, &reply);
+    assert_int_equal(reply.status, 200);
+    assert_false(is_direct(&reply));
+    assert_header(&reply, "Content-Type", "image/jpeg");
+    assert_string_equal(http_reply_text(&reply), jpeg);
+    http_reply_release(&reply);
+}
+
 /* --- Nothing else ---------------------------------------------------------------- */
 
 /* A 404 or 400, or one of the picture itself where dots lead back to it; no other file. */
@@ -260,6 +315,8 @@ static void nothing_else_is_reachable(void **state)
         "/api/cache/../../files/other/secret.0123456789abcdef",
         "/api/cache/..%2fpng%2fsecret",
         "/api/cache/secret.0123456789abcdef",
+        "/api/cache/.miss",
+        "/api/cache/jpeg/../../secret",
         "/api-direct/jpeg/.hidden",
         "/api-direct/png/.hidden",
         "/api-direct/png/%2ehidden",
@@ -355,9 +412,11 @@ int main(void)
         cmocka_unit_test(a_direct_answer_has_the_headers_of_the_application),
         cmocka_unit_test(whatever_else_is_asked_of_a_file_reaches_the_application),
         cmocka_unit_test(what_is_not_a_picture_goes_through_the_application_each_time),
+        cmocka_unit_test(the_end_of_a_name_means_nothing),
         cmocka_unit_test(nothing_is_older_than_the_ttl_and_a_second),
         cmocka_unit_test(a_picture_is_gone_once_taking_it_down_was_answered),
         cmocka_unit_test(a_tier_that_is_wiped_fails_no_request),
+        cmocka_unit_test(what_cannot_be_opened_is_the_applications_to_send),
         cmocka_unit_test(nothing_else_is_reachable),
         cmocka_unit_test(a_symbolic_link_is_taken_away),
         cmocka_unit_test(many_who_want_one_cold_file_cost_one_call),
