@@ -219,6 +219,7 @@ static enum app_err serve(struct app *app, const char *listen_address, struct er
     struct fcgi_server_options options = {
         .listen_fd = listen_fd,
         .let_go = true,
+        .is_own = listen_address != NULL,
         .workers = api_config_workers(&app->config),
         .quick = app->tier && app->config.local_cache_ttl_ms > 0,
         .log = &app->log,

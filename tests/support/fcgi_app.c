@@ -155,6 +155,7 @@ enum app_err test_app_start(struct test_app *app, unsigned workers, struct err_b
     const struct fcgi_server_options options = {
         .listen_fd = app->listen_fd,
         .let_go = app->let_go,
+        .is_own = app->is_own,
         .quick = test_app_quick,
         .workers = workers,
         .log = &app->log,

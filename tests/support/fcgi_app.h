@@ -47,8 +47,8 @@ struct test_app {
     char directory[64];
     char address[96];
     int listen_fd;
-    bool let_go; /* the option; false at first */
-    int log_fd;  /* a file in memory */
+    bool let_go, is_own; /* the options; false at first */
+    int log_fd;          /* a file in memory */
     struct log_sink sink;
     struct log log;
     struct fcgi_server *server;

@@ -10,12 +10,14 @@
 #include <errno.h>
 #include <fcgiapp.h>
 #include <fcntl.h>
+#include <linux/filter.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,7 +33,8 @@
 enum {
     RETRY_MS = 50, /* when there is no descriptor or memory for a connection */
     DRAIN_MS = 1000,
-    DRAIN_LOOK_MS = 1
+    DRAIN_LOOK_MS = 1,
+    HANDSHAKE_MS = 20 /* for a round trip to a web server on another machine */
 };
 
 enum phase { PHASE_STARTING, PHASE_RUNNING, PHASE_STOPPING };
@@ -51,6 +54,7 @@ struct fcgi_server {
     int stop_fd;
     struct lookout *lookout;
     bool is_tcp;
+    atomic_bool shut; /* nobody can come to the socket any more */
     _Atomic int64_t last_warning_ns;
 
     pthread_mutex_t lock;   /* guards what follows */
@@ -136,6 +140,23 @@ void fcgi_worker_yield(void)
  * and would not send them again: they are answered as well. That has an end, for where other
  * processes share the socket new ones may come for ever.
  */
+static void answer_who_waits(struct worker *worker, void *state)
+{
+    struct fcgi_server *server = worker->server;
+    int64_t deadline = deadline_in_ms(DRAIN_MS);
+    bool shut;
+    do {
+        shut = atomic_load(&server->shut); /* before the look: what it does not see is nowhere */
+        int fd = accept_connection(server);
+        if (fd >= 0)
+            connection_serve(worker->connection, fd, state);
+        else if (errno == EAGAIN && server->options.let_go && !shut)
+            (void)poll(NULL, 0, DRAIN_LOOK_MS); /* more may come until let_go is done */
+        else
+            return;
+    } while (shut || deadline_left_ms(deadline) > 0);
+}
+
 static void take_connections(struct worker *worker, void *state)
 {
     struct lookout *lookout = worker->server->lookout;
@@ -147,16 +168,7 @@ static void take_connections(struct worker *worker, void *state)
         connection_serve(worker->connection, fd, state);
         lookout_end(&worker->member);
     }
-    int64_t deadline = deadline_in_ms(DRAIN_MS);
-    while (deadline_left_ms(deadline) > 0) {
-        int fd = accept_connection(worker->server);
-        if (fd >= 0)
-            connection_serve(worker->connection, fd, state);
-        else if (errno == EAGAIN && worker->server->options.let_go)
-            (void)poll(NULL, 0, DRAIN_LOOK_MS); /* more may come until let_go is done */
-        else
-            return;
-    }
+    answer_who_waits(worker, state);
 }
 
 /* Say how worker_init went and wait for the others; true: serve. */
@@ -374,11 +386,30 @@ out:
 /* --- Stop --- */
 
 /*
+ * The kernel shuts a TCP socket by closing it only, and resets who waits there. So drop the
+ * beginnings of handshakes (SYN without ACK) first, and wait for the ends of those that are
+ * under way. Who was dropped asks again after a second, and is refused.
+ */
+static void drop_handshakes(int fd)
+{
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, offsetof(struct tcphdr, th_flags)),
+        BPF_STMT(BPF_ALU | BPF_AND | BPF_K, TH_SYN | TH_ACK),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, TH_SYN, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, 0),
+        BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+    };
+    const struct sock_fprog program = {sizeof(code) / sizeof(code[0]), code};
+    if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) == 0)
+        (void)poll(NULL, 0, HANDSHAKE_MS);
+}
+
+/*
  * Once nobody waits at the socket, close it by putting another file in its place: who comes
  * then is refused by the kernel, upon which a web server asks another process. One that were
  * let in and never accepted would be lost.
  */
-static void let_go(const struct fcgi_server *server)
+static void close_when_empty(const struct fcgi_server *server)
 {
     struct pollfd waiting = {server->options.listen_fd, POLLIN, 0};
     int64_t deadline = deadline_in_ms(DRAIN_MS);
@@ -389,6 +420,24 @@ static void let_go(const struct fcgi_server *server)
         (void)poll(NULL, 0, DRAIN_LOOK_MS);
     (void)dup3(nothing, server->options.listen_fd, O_CLOEXEC);
     (void)close(nothing);
+}
+
+/*
+ * Who comes to a Unix socket that is shut is refused, and who waits there is still accepted.
+ * Others are closed; where the socket is another's as well, that one has it still. Where it is
+ * ours alone but we cannot know (lighttpd made it), who comes between the last look and the
+ * closing is lost: some microseconds.
+ */
+static void let_go(struct fcgi_server *server)
+{
+    int fd = server->options.listen_fd;
+    if (server->options.is_own && !server->is_tcp && shutdown(fd, SHUT_RD) == 0) {
+        atomic_store(&server->shut, true);
+        return;
+    }
+    if (server->options.is_own && server->is_tcp)
+        drop_handshakes(fd);
+    close_when_empty(server);
 }
 
 static unsigned wait_until_idle(struct fcgi_server *server, int64_t grace_ms)

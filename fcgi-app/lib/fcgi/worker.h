@@ -30,7 +30,8 @@ struct fcgi_server;
 
 struct fcgi_server_options {
     int listen_fd;    /* stays the caller's */
-    bool let_go;      /* the stop closes the socket; the number is /dev/null's from then on */
+    bool let_go;      /* the stop closes the socket, its number is /dev/null's then; or shuts it */
+    bool is_own;      /* no other process has the socket: a stop that lets it go may shut it */
     unsigned workers; /* threads, at least 1 */
     /*
      * Most requests are answered without waiting: one thread at a time waits for

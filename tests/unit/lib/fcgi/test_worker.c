@@ -255,12 +255,13 @@ static void a_stop_beyond_its_grace_says_how_many_are_busy(void **state)
     test_app_free(app);
 }
 
-static void a_stop_answers_those_who_wait_to_be_accepted_and_refuses_others(void **state)
+/* The handler of the first one keeps the only worker until the stop has begun. */
+static void assert_a_stop_answers_who_waits(const char *address, bool is_own)
 {
-    (void)state;
-    struct test_app *app = test_app_new(NULL);
+    struct test_app *app = test_app_new(address);
     int fds[4];
     app->let_go = true;
+    app->is_own = is_own;
     assert_int_equal(test_app_start(app, 1, NULL), APP_OK);
     for (int i = 0; i < 4; i++) {
         fds[i] = test_app_connect(app);
@@ -287,6 +288,74 @@ static void a_stop_answers_those_who_wait_to_be_accepted_and_refuses_others(void
     assert_int_equal(errno, ECONNREFUSED);
     test_app_stop(app);
     test_app_free(app);
+}
+
+static void a_stop_answers_those_who_wait_to_be_accepted_and_refuses_others(void **state)
+{
+    (void)state;
+    assert_a_stop_answers_who_waits(NULL, false);
+    assert_a_stop_answers_who_waits(NULL, true);
+    assert_a_stop_answers_who_waits("127.0.0.1:0", true);
+}
+
+/* One of several web servers that ask until they are refused. */
+struct asker {
+    pthread_t thread;
+    const char *address;
+    unsigned answered;
+    unsigned lost; /* let in, and not answered */
+};
+
+enum { ASKERS = 4, SENT_IN_TIME_MS = 100 /* a server that stops waits somewhat longer */ };
+
+static void *ask_until_refused(void *argument)
+{
+    struct asker *asker = argument;
+    int fd;
+    int64_t began_ns = clock_now_ns();
+    while ((fd = fcgi_peer_connect(asker->address)) >= 0) {
+        struct fcgi_answer answer = {0};
+        bool sent = fcgi_peer_request(fd, 0, GET("/hello"), NULL, 0);
+        bool in_time = test_app_ms_since(began_ns) < SENT_IN_TIME_MS;
+        if (sent && fcgi_peer_receive(fd, TEST_APP_WAIT_MS, &answer))
+            asker->answered++;
+        else if (in_time)
+            asker->lost++;
+        fcgi_answer_release(&answer);
+        (void)close(fd);
+        began_ns = clock_now_ns();
+    }
+    return NULL;
+}
+
+static void stop_under_load(const char *address)
+{
+    struct test_app *app = test_app_new(address);
+    struct asker askers[ASKERS];
+    app->let_go = true;
+    app->is_own = true;
+    assert_int_equal(test_app_start(app, 2, NULL), APP_OK);
+    for (size_t i = 0; i < ASKERS; i++) {
+        askers[i] = (struct asker){.address = app->address};
+        assert_int_equal(pthread_create(&askers[i].thread, NULL, ask_until_refused, &askers[i]), 0);
+    }
+    test_app_sleep_ms(20);
+    assert_int_equal(fcgi_server_stop(app->server, TEST_APP_WAIT_MS), 0);
+    for (size_t i = 0; i < ASKERS; i++) {
+        assert_int_equal(pthread_join(askers[i].thread, NULL), 0);
+        assert_int_equal(askers[i].lost, 0);
+    }
+    test_app_stop(app);
+    test_app_free(app);
+}
+
+static void a_stop_loses_nobody_who_comes_meanwhile(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 100; i++)
+        stop_under_load(NULL);
+    for (int i = 0; i < 5; i++) /* a second each, for those whose handshakes were dropped */
+        stop_under_load("127.0.0.1:0");
 }
 
 static void a_server_can_be_started_again(void **state)
@@ -399,6 +468,7 @@ int main(void)
         cmocka_unit_test(a_stop_finishes_the_request_in_hand),
         cmocka_unit_test(a_stop_beyond_its_grace_says_how_many_are_busy),
         cmocka_unit_test(a_stop_answers_those_who_wait_to_be_accepted_and_refuses_others),
+        cmocka_unit_test(a_stop_loses_nobody_who_comes_meanwhile),
         cmocka_unit_test(a_server_can_be_started_again),
         cmocka_unit_test(a_request_that_came_between_two_servers_is_answered),
         cmocka_unit_test(a_worker_that_cannot_start_fails_the_start),
