@@ -427,7 +427,7 @@ run-fuzz: $(if $(FUZZ),$(BUILD)/tests/fuzz/fuzz_$(FUZZ),$(FUZZ_TARGETS))
 
 # --- Gates -----------------------------------------------------------------------
 
-OWN_C = $(shell find fcgi-app tests -name '*.[ch]' -o -name '*.cc')
+OWN_C = $(shell find fcgi-app tests -name node_modules -prune -o \( -name '*.[ch]' -o -name '*.cc' \) -print)
 
 format: deps-check ## reformat the sources
 	clang-format-14 -i $(OWN_C)
@@ -453,7 +453,7 @@ check-analyzer: $(BUILD)/generated/stamp ## gcc's -fanalyzer over the programs' 
 # Every header compiles alone.
 check-headers: $(BUILD)/generated/stamp
 	$(call say,HEADERS,)
-	$(Q)for header in $$(find fcgi-app tests -name '*.h'); do \
+	$(Q)for header in $(filter %.h,$(OWN_C)); do \
 		$(CC) $(CPPFLAGS) $(CFLAGS) -Werror -fsyntax-only \
 			-Wno-pedantic -x c -include $$header /dev/null || exit 1; done
 
