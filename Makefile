@@ -201,15 +201,20 @@ $(BENCH_PROGRAMS): %: %_main.o $(BUILD)/api.a $(BUILD)/lib.a $(BUILD)/proto.a
 $(BUILD)/tests/bench/fcgi: $(BUILD)/tests/support/fcgi_peer.o
 $(BUILD)/tests/bench/micro: LIBS := $(LIBS_api) $(LIBS)
 
+COUNT_ALLOCATIONS := $(BUILD)/tests/bench/count_allocations.so
+$(COUNT_ALLOCATIONS): tests/bench/count_allocations.c tests/bench/allocations.h
+	$(call say,LINK,$@)
+	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) -fPIC -shared -o $@ $<
+
 # Each script in tests/bench/ but these is a benchmark. profiling-cost is one that takes
 # minutes by itself, and is run by its name only.
-BENCHES := $(filter-out %/run.sh %/common.sh %/ways.sh %/experiment.sh %/profiling-cost.sh, \
+BENCHES := $(filter-out %/run.sh %/common.sh %/ways.sh %/fcgi.sh %/experiment.sh %/profiling-cost.sh, \
 	$(wildcard tests/bench/*.sh))
 bench: deps deps-test ## measure what requests cost (BENCH=name for one, BENCH=profiling-cost too; build/bench/)
 	@$(MAKE) all pictures bench-programs
 	@BUILD=$(BUILD) tests/bench/run.sh $(if $(BENCH),tests/bench/$(BENCH).sh,$(BENCHES))
 
-bench-programs: $(BENCH_PROGRAMS)
+bench-programs: $(BENCH_PROGRAMS) $(COUNT_ALLOCATIONS)
 
 experiment: deps deps-test ## repeat the investigation: a forgotten debug line, found by its profile
 	@$(MAKE) all
