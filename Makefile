@@ -206,7 +206,7 @@ $(COUNT_ALLOCATIONS): tests/bench/count_allocations.c tests/bench/allocations.h
 
 # Each script in tests/bench/ but these is a benchmark. profiling-cost is one that takes
 # minutes by itself, and is run by its name only.
-BENCHES := $(filter-out %/run.sh %/common.sh %/ways.sh %/bare.sh %/experiment.sh %/profiling-cost.sh, \
+BENCHES := $(filter-out %/run.sh %/common.sh %/ways.sh %/fcgi.sh %/experiment.sh %/profiling-cost.sh, \
 	$(wildcard tests/bench/*.sh))
 bench: deps deps-test ## measure what requests cost (BENCH=name for one, BENCH=profiling-cost too; build/bench/)
 	@$(MAKE) all pictures bench-programs

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # How often memory is allocated for a GET of a cached file, and by whom, when the
 # service has been running for a while: emojify-api itself, and each library that it
-# uses. By three ways (bare.sh). COUNT requests and then twice as many are made; what
+# uses. By three ways (fcgi.sh). COUNT requests and then twice as many are made; what
 # the second time has more is what COUNT requests take.
 set -eu
 cd "$(dirname "$0")/../.."
@@ -13,8 +13,8 @@ BUILD=${BUILD:-build/release}
 out=build/bench/allocations
 rm -rf "$out"
 mkdir -p "$out"
-. tests/bench/bare.sh
-trap stop_bare EXIT
+. tests/bench/fcgi.sh
+trap stop_all EXIT
 
 # The difference of both times, per request: "NAME... COUNT BYTES". What the chores take
 # meanwhile is a few hundredths more or less.
@@ -45,15 +45,15 @@ by_part() {
 }
 
 count_way() { # way
-    start_bare_api "$1" env LD_PRELOAD="$PWD/$BUILD/tests/bench/count_allocations.so" \
+    start_api "$1" env LD_PRELOAD="$PWD/$BUILD/tests/bench/count_allocations.so" \
         ALLOCATIONS_FILE="$out/counts"
-    bare_get "$COUNT" # to warm up
+    get_often "$COUNT" # to warm up
     cp "$out/counts" "$out/$1.0"
-    bare_get "$COUNT"
+    get_often "$COUNT"
     cp "$out/counts" "$out/$1.1"
-    bare_get $((COUNT * 2))
+    get_often $((COUNT * 2))
     cp "$out/counts" "$out/$1.2"
-    stop_bare_api
+    stop_api
     counted objects "$1" | by_part >"$out/$1.parts"
     counted callers "$1" | awk '$1 == "emojify-api" && $3 >= 0.05 { print $2, $3, $4 }' >"$out/$1.own"
 }
@@ -65,7 +65,7 @@ print_own() { # way
     done <"$out/$1.own"
 }
 
-start_bare_cache
+start_cache
 for way in tier asked plain; do count_way $way; done
 
 echo 'a GET of 1 KB: allocations, bytes'
