@@ -10,6 +10,7 @@
  */
 #include <fcgiapp.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,7 +44,8 @@ int main(int argc, char **argv)
         return 2;
     }
     directory = argv[2];
-    if (FCGX_Init() != 0 || (listen_fd = FCGX_OpenSocket(argv[1], BACKLOG)) < 0)
+    if (FCGX_Init() != 0 || signal(SIGTERM, SIG_DFL) == SIG_ERR ||
+        /* it would not end by it */ (listen_fd = FCGX_OpenSocket(argv[1], BACKLOG)) < 0)
         return EXIT_FAILURE;
     for (int i = 0; i < THREADS; i++) {
         if (pthread_create(&threads[i], NULL, serve, NULL) != 0)

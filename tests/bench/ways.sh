@@ -4,7 +4,8 @@
 # are used.
 #
 #   static   a file in the document root of a lighttpd, with an access log
-#   same     one with the headers and the line in the access log that `direct` has
+#   same     one with the headers and the line in the access log that `direct` has, and
+#            in a tmpfs as well, for which sendfile(2) costs more than for a disk's cache
 #   direct   lighttpd sends the tier's file itself
 #   bare     the least that a FastCGI program can do for it: it names the file
 #            (bare_main.c), behind the lighttpd of `static`
@@ -20,6 +21,7 @@ unset RUN_DIR LOCAL_CACHE_DIR || true
 static_port=$((PORT + 4))
 static_pid=
 bare_pid=
+tmpfs=
 stacks=
 
 stack_port() { # way
@@ -38,7 +40,9 @@ picture() { # bytes
 
 # $out/htdocs/SIZE.jpg, which are sent by `static` and stored in the caches.
 make_files() {
-    mkdir -p "$out/htdocs/same"
+    mkdir -p "$out/htdocs"
+    tmpfs=$(mktemp -d /dev/shm/emojify-bench.XXXXXX)
+    ln -sfn "$tmpfs" "$out/htdocs/same"
     for size in $sizes; do
         picture "${size#*:}" >"$out/htdocs/${size%:*}.jpg"
         cp "$out/htdocs/${size%:*}.jpg" "$out/htdocs/same/"
@@ -111,6 +115,7 @@ stop_ways() {
     for way in $stacks; do
         PORT=$(stack_port "$way") httpd-conf/stack.sh down >/dev/null 2>&1 || true
     done
+    [ -z "$tmpfs" ] || rm -rf "$tmpfs"
     [ -z "$static_pid" ] || kill "$static_pid" "$bare_pid" 2>/dev/null || true
 }
 

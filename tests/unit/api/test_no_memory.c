@@ -4,17 +4,21 @@
  * second, its third ... allocation, until it runs through. Whatever fails must be told
  * as an error, nothing may crash, and (under AddressSanitizer) nothing may leak.
  */
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <jansson.h>
 
+#include "api/auth/jwks.h"
 #include "api/auth/jwt.h"
 #include "api/clients/card.h"
 #include "api/clients/face_client.h"
 #include "api/clients/jwks_client.h"
 #include "api/config.h"
 #include "api/jobs/table.h"
+#include "api/localcache/local_cache.h"
 #include "api/profiling/flamegraph.h"
 #include "api/profiling/legacy.h"
 #include "api/profiling/profile_proto.h"
@@ -22,6 +26,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/coalesce.h"
 #include "lib/base/limits.h"
+#include "lib/fcgi/lookout.h"
 #include "lib/fcgi/response.h"
 #include "lib/http/url.h"
 #include "lib/httpd/form.h"
@@ -29,11 +34,21 @@
 #include "lib/net/cidr.h"
 #include "support/cmocka.h"
 #include "support/failing_memory.h"
+#include "support/origin.h"
+#include "support/temp_dir.h"
 
 enum { ALLOCATIONS_MAX = 100000 };
 
 static struct log_sink sink = {.fd = -1, .level = LOG_OFF};
 static const struct log quiet = {.sink = &sink, .module = "test"};
+
+/* What some of the works use, made while there is memory. */
+static struct temp_dir temp;
+static struct origin *origin;
+
+static const char keys_json[] = "{\"keys\":[{\"kty\":\"EC\",\"kid\":\"ec\",\"crv\":\"P-256\","
+                                "\"x\":\"sOwv1V8N8UzpJxWfcbErMZVFdU0pP2j_6D1AJKsL7h4\",\"y\":"
+                                "\"zCw0DrOp2dCS6BVT2z-fwm5Vx1UIK0YUNqhC-ofRAHY\"}]}";
 
 /* Work that ends with APP_OK when there is memory, and how it may end when there is not. */
 struct work {
@@ -250,9 +265,6 @@ static enum app_err serve_request(void)
 
 static enum app_err check_token(void)
 {
-    static const char keys_json[] = "{\"keys\":[{\"kty\":\"EC\",\"kid\":\"ec\",\"crv\":\"P-256\","
-                                    "\"x\":\"sOwv1V8N8UzpJxWfcbErMZVFdU0pP2j_6D1AJKsL7h4\",\"y\":"
-                                    "\"zCw0DrOp2dCS6BVT2z-fwm5Vx1UIK0YUNqhC-ofRAHY\"}]}";
     static const char token[] =
         "eyJhbGciOiAiRVMyNTYiLCAia2lkIjogImVjIiwgInR5cCI6ICJKV1QifQ."
         "eyJpc3MiOiAiaHR0cHM6Ly9hdXRobi5leGFtcGxlIiwgImF1ZCI6IFsieCIsICJlbW9qaWZ5Il0sICJleHAiOiA0MT"
@@ -273,6 +285,75 @@ static enum app_err check_token(void)
     jwt_key_put(&key);
     json_decref(keys);
     return err;
+}
+
+/* The keys as they are fetched and kept. */
+static enum app_err use_jwks(void)
+{
+    char server[64];
+    struct jwks *jwks = NULL;
+    struct jwt_key *key = NULL;
+    struct http_client *http = NULL;
+    struct err_buf why = {.text = ""};
+    (void)snprintf(server, sizeof(server), "http://127.0.0.1:%u", origin_port(origin));
+    enum app_err err = jwks_new(&(struct jwks_options){.server = server, .patient = 1}, &jwks);
+    if (!err)
+        err = http_client_new(&http);
+    if (!err) {
+        const struct jwks_call call = {http, deadline_in_ms(20000), "id-1"};
+        err = jwks_get(jwks, &call, "ec", &key, &why);
+    }
+    assert_true(!err == (key != NULL));
+    jwt_key_put(&key);
+    http_client_free(&http);
+    jwks_free(&jwks);
+    return err;
+}
+
+/* Without memory it is a tier that does not have the file; it never says that it has. */
+static enum app_err use_local_cache(void)
+{
+    char directory[PATH_MAX], run_dir[PATH_MAX];
+    char text[] = "content";
+    struct local_cache *tier = NULL;
+    struct local_cache_file file;
+    temp_dir_path(&temp, "tier", directory);
+    temp_dir_path(&temp, "run", run_dir);
+    const struct local_cache_options options = {.directory = directory,
+                                                .run_dir = run_dir,
+                                                .ttl_ms = 60000,
+                                                .max_bytes = 1 << 20,
+                                                .direct = true,
+                                                .log = &quiet};
+    enum app_err err = local_cache_new(&options, &tier);
+    if (err)
+        return err;
+    const struct iovec piece = {text, sizeof(text)};
+    const struct local_cache_content content = {
+        .pieces = &piece, .count = 1, .len = sizeof(text), .hash = 7, .type = "image/png"};
+    struct local_cache_ticket ticket = local_cache_ticket(tier, "key");
+    bool stored = local_cache_store(tier, "key", &ticket, &content, &file);
+    assert_true(!stored || access(file.path, R_OK) == 0);
+    local_cache_tend(tier, true);
+    bool found = local_cache_find(tier, "key", &file) == LOCAL_CACHE_FRESH;
+    assert_true(!stored || found);
+    (void)local_cache_remove(tier, "key");
+    assert_int_equal(local_cache_find(tier, "key", &file), LOCAL_CACHE_MISSING);
+    local_cache_free(&tier);
+    return stored ? APP_OK : APP_NO_MEMORY;
+}
+
+static enum app_err use_lookout(void)
+{
+    struct lookout *lookout = NULL;
+    struct lookout_member member = {0};
+    enum app_err err = lookout_new(true, &lookout);
+    if (err)
+        return err;
+    assert_true(lookout_take(lookout, &member));
+    lookout_stop(lookout);
+    lookout_free(&lookout);
+    return APP_OK;
 }
 
 static enum app_err read_faces(void)
@@ -401,6 +482,9 @@ static void whatever_fails_is_told_and_nothing_is_lost(void **state)
         {"form", read_form, false},
         {"request and answer", serve_request, false},
         {"token", check_token, true},
+        {"keys", use_jwks, true},
+        {"local cache", use_local_cache, true},
+        {"lookout", use_lookout, false},
         {"faces", read_faces, true},
         {"card", read_and_write_card, true},
         {"table of jobs", use_table, false},
@@ -416,5 +500,14 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(whatever_fails_is_told_and_nothing_is_lost),
     };
-    return cmocka_run_group_tests_name("no memory", tests, NULL, NULL);
+    if (http_client_global_init() != APP_OK)
+        return EXIT_FAILURE;
+    temp_dir_init(&temp);
+    origin = origin_start();
+    origin_answer(origin, "/jwks", "200 OK", "", keys_json);
+    int failed = cmocka_run_group_tests_name("no memory", tests, NULL, NULL);
+    origin_stop(&origin);
+    temp_dir_release(&temp);
+    http_client_global_release();
+    return failed;
 }
