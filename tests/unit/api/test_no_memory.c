@@ -123,10 +123,10 @@ static enum app_err use_buf(void)
 static char *setting(const char *name)
 {
     static char token[] = "0123456789abcdef";
-    static char origin[] = "https://a.example";
+    static char site[] = "https://a.example";
     if (strcmp(name, "PROFILE_TOKEN") == 0)
         return token;
-    return strcmp(name, "ALLOW_ORIGIN") == 0 ? origin : NULL;
+    return strcmp(name, "ALLOW_ORIGIN") == 0 ? site : NULL;
 }
 
 static enum app_err load_config(void)
