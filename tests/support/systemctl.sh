@@ -61,10 +61,13 @@ start_socket() { # unit
 }
 
 stop() { # unit
-    [ -r "$state/$1.pid" ] || return 0
-    kill "$(cat "$state/$1.pid")" 2>/dev/null || true
-    while kill -0 "$(cat "$state/$1.pid")" 2>/dev/null; do sleep 0.1; done
-    rm "$state/$1.pid"
+    file=$state/$1.pid
+    [ "$1" != apache2.service ] || file=/run/apache2/apache2.pid
+    [ -r "$file" ] || return 0
+    pid=$(cat "$file")
+    kill "$pid" 2>/dev/null || true
+    while kill -0 "$pid" 2>/dev/null; do sleep 0.1; done
+    rm -f "$file"
 }
 
 start() { # unit

@@ -34,7 +34,7 @@ enum {
     RETRY_MS = 50, /* when there is no descriptor or memory for a connection */
     DRAIN_MS = 1000,
     DRAIN_LOOK_MS = 1,
-    HANDSHAKE_MS = 20 /* for a round trip to a web server on another machine */
+    HANDSHAKE_MS = 2 /* several round trips to a web server in the same network */
 };
 
 enum phase { PHASE_STARTING, PHASE_RUNNING, PHASE_STOPPING };
