@@ -33,6 +33,8 @@ DEPS_apache-proxy := apache2-bin libapache2-mod-xsendfile
 # were skipped; prometheus has promtool. wrk is for the experiment.
 DEPS_TEST  := libcmocka-dev golang-go protobuf-compiler google-perftools prometheus redis-server wrk \
 	$(DEPS_apache-fcgid) systemd strace mandoc man-db groff
+# What only `make bench` needs besides.
+DEPS_BENCH := valgrind
 # A browser and what drives it; an npm that is there already is as good as Debian's.
 DEPS_BROWSER = chromium $(if $(shell command -v npm),,nodejs npm)
 DEPS_CHECK := clang-format-14 clang-tidy-14
@@ -209,6 +211,7 @@ $(COUNT_ALLOCATIONS): tests/bench/count_allocations.c tests/bench/allocations.h
 BENCHES := $(filter-out %/run.sh %/common.sh %/ways.sh %/fcgi.sh %/experiment.sh %/profiling-cost.sh, \
 	$(wildcard tests/bench/*.sh))
 bench: deps deps-test ## measure what requests cost (BENCH=name for one, BENCH=profiling-cost too; build/bench/)
+	$(call install,$(DEPS_BENCH))
 	@$(MAKE) all pictures bench-programs
 	@BUILD=$(BUILD) tests/bench/run.sh $(if $(BENCH),tests/bench/$(BENCH).sh,$(BENCHES))
 

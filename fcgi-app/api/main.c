@@ -172,7 +172,7 @@ static enum app_err app_init(struct app *app, struct err_buf *why)
     if (!err)
         err = start_cache_client(app, why);
     if (!err)
-        err = coalescer_new(&app->gets);
+        err = route_cache_init(app);
     if (!err)
         err = telemetry_start(&app->telemetry, config, &app->log, why);
     if (!err)

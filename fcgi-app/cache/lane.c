@@ -144,17 +144,17 @@ static void make_answer(struct lane *lane, struct lane_call *call, struct answer
     struct log log =
         log_child(lane->shared->log, find_metadata(&call->metadata, "x-request-id", id, sizeof(id)),
                   traced ? trace.trace_id : NULL);
-    struct iovec *pieces = NULL;
-    size_t count = 0;
+    struct rpc_pieces pieces;
     answer_init(answer);
     if (call->method == METHOD_OTHER) {
         answer_fail(answer, APP_NOT_IMPLEMENTED, GRPC_STATUS_UNIMPLEMENTED, "no such method");
-    } else if (!call->request || rpc_message_pieces(call->request, &pieces, &count)) {
+    } else if (!call->request || rpc_pieces_init(&pieces, call->request)) {
         answer_fail(answer, APP_BAD_REQUEST, GRPC_STATUS_INVALID_ARGUMENT,
                     "no message that can be read");
     } else {
-        method_run((enum method)call->method, lane->shared->store, pieces, count, &log, answer);
-        free(pieces);
+        method_run((enum method)call->method, lane->shared->store, pieces.at, pieces.count, &log,
+                   answer);
+        rpc_pieces_release(&pieces);
     }
     if (!answer->content)
         return;

@@ -2,13 +2,13 @@
 # SPDX-License-Identifier: MIT
 # How often memory is allocated for a GET of a cached file, and by whom, when the
 # service has been running for a while: emojify-api itself, and each library that it
-# uses. By three ways (fcgi.sh). COUNT requests and then twice as many are made; what
-# the second time has more is what COUNT requests take.
+# uses. By three ways (fcgi.sh), for 1 KB and 100 KB. COUNT requests and then twice as
+# many are made; what the second time has more is what COUNT requests take.
 set -eu
 cd "$(dirname "$0")/../.."
 . tests/bench/common.sh
 
-COUNT=${COUNT:-1000}
+COUNT=${COUNT:-500}
 BUILD=${BUILD:-build/release}
 out=build/bench/allocations
 rm -rf "$out"
@@ -44,23 +44,28 @@ by_part() {
     }' | sort
 }
 
+count_size() { # way kilobytes
+    get_often "$COUNT" "$2" # to warm up
+    cp "$out/counts" "$out/$1-$2k.0"
+    get_often "$COUNT" "$2"
+    cp "$out/counts" "$out/$1-$2k.1"
+    get_often $((COUNT * 2)) "$2"
+    cp "$out/counts" "$out/$1-$2k.2"
+    counted objects "$1-$2k" | by_part >"$out/$1-$2k.parts"
+    counted callers "$1-$2k" | awk '$1 == "emojify-api" && $3 >= 0.05 { print $2, $3, $4 }' >"$out/$1-$2k.own"
+}
+
 count_way() { # way
     start_api "$1" env LD_PRELOAD="$PWD/$BUILD/tests/bench/count_allocations.so" \
         ALLOCATIONS_FILE="$out/counts"
-    get_often "$COUNT" # to warm up
-    cp "$out/counts" "$out/$1.0"
-    get_often "$COUNT"
-    cp "$out/counts" "$out/$1.1"
-    get_often $((COUNT * 2))
-    cp "$out/counts" "$out/$1.2"
+    count_size "$1" 1
+    count_size "$1" 100
     stop_api
-    counted objects "$1" | by_part >"$out/$1.parts"
-    counted callers "$1" | awk '$1 == "emojify-api" && $3 >= 0.05 { print $2, $3, $4 }' >"$out/$1.own"
 }
 
-print_own() { # way
+print_own() { # name
     while read -r address count bytes; do
-        printf '  %-6s %6.2f %8.0f  %s\n' "$1" "$count" "$bytes" \
+        printf '  %-10s %6.2f %8.0f  %s\n' "$1" "$count" "$bytes" \
             "$(addr2line -fse "$BUILD/emojify-api" "$address" | paste -sd' ')"
     done <"$out/$1.own"
 }
@@ -68,13 +73,14 @@ print_own() { # way
 start_cache
 for way in tier asked plain; do count_way $way; done
 
-echo 'a GET of 1 KB: allocations, bytes'
-for way in tier asked plain; do
-    awk -v way=$way '{ printf "%-6s %-16s %8.2f %8.0f\n", way, $1, $2, $3 }' "$out/$way.parts"
+names='tier-1k tier-100k asked-1k asked-100k plain-1k plain-100k'
+echo 'a GET: allocations, bytes'
+for name in $names; do
+    awk -v name=$name '{ printf "%-10s %-12s %8.2f %8.0f\n", name, $1, $2, $3 }' "$out/$name.parts"
 done
 echo 'of which emojify-api itself (the rest are its chores, or their absence):'
-for way in tier asked plain; do print_own $way; done
-for way in tier asked plain; do
-    awk -v way=$way '{ printf "\"%s-%s\":{\"count\":%.3f,\"bytes\":%.1f}\n", way, $1, $2, $3 }' \
-        "$out/$way.parts"
+for name in $names; do print_own $name; done
+for name in $names; do
+    awk -v name=$name '{ printf "\"%s-%s\":{\"count\":%.3f,\"bytes\":%.1f}\n", name, $1, $2, $3 }' \
+        "$out/$name.parts"
 done | json_object >build/bench/allocations.json

@@ -31,7 +31,7 @@ wrk_requests() { # file
 # Median, lower and upper quartile of the numbers on standard input, with the format $1.
 quartiles() {
     sort -g | awk -v format="$1" '{ n[NR] = $1 } END {
-        printf format, n[int((NR + 1) / 2)], n[int((NR + 3) / 4)], n[int((3 * NR + 1) / 4)] }'
+        printf format, n[int((NR + 1) / 2)], n[int((NR + 3) / 4)], n[NR + 1 - int((NR + 3) / 4)] }'
 }
 
 # The first of them.

@@ -2,8 +2,9 @@
 # emojify-api without a web server, asked by a FastCGI client of ours (fcgi_main.c), for
 # benchmarks that look into the process; sourced after common.sh with BUILD and out set.
 # Its ways are those of ways.sh that the application has a part in: tier, asked, plain.
-# A file of 1 KB is asked for, one request at a time.
+# Files of 1 KB and of 100 KB are asked for, one request at a time.
 
+memory=
 api_socket=
 api_pid=
 cache_pid=
@@ -25,6 +26,7 @@ start_cache() {
     cache_pid=$!
     wait_for_socket "$memory/cache.sock"
     "$BUILD/tests/bench/store" "$memory/files" 1 1 1024
+    "$BUILD/tests/bench/store" "$memory/files" 100 100 102400
 }
 
 # Started by a command, such as a profiler; its log is at info, as it comes.
@@ -45,8 +47,8 @@ start_api() { # way command...
     wait_for_socket "$api_socket"
 }
 
-get_often() { # count
-    "$BUILD/tests/bench/fcgi" -n "$1" -e "EMOJIFY_SENDFILE=$tier" "$api_socket" /api/cache/stored-1
+get_often() { # count kilobytes
+    "$BUILD/tests/bench/fcgi" -n "$1" -e "EMOJIFY_SENDFILE=$tier" "$api_socket" "/api/cache/stored-$2"
 }
 
 stop_api() {

@@ -22,6 +22,7 @@
 #include <grpc/grpc_security.h>
 
 #include "api/clients/cache_client.h"
+#include "bench/process_cpu.h"
 #include "lib/base/clock.h"
 #include "lib/rpc/rpc.h"
 #include "lib/wire/cache_item.h"
@@ -176,19 +177,12 @@ static double own_cpu_us(void)
            (double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec);
 }
 
-/* Of a process, to a tick of 10 ms. */
 static double cpu_us_of(const char *pid)
 {
-    char path[64], line[1024];
-    unsigned long user = 0, kernel = 0;
-    (void)snprintf(path, sizeof(path), "/proc/%s/stat", pid);
-    FILE *file = fopen(path, "re");
-    if (!file || !fgets(line, sizeof(line), file) || !strrchr(line, ')') ||
-        sscanf(strrchr(line, ')'), ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user,
-               &kernel) != 2)
+    int64_t ns = process_cpu_ns((pid_t)strtol(pid, NULL, 10));
+    if (ns < 0)
         die("there is no such process");
-    (void)fclose(file);
-    return (double)(user + kernel) * 1e4;
+    return (double)ns / 1000;
 }
 
 static void run_get(const char *address, const char *id, double seconds, const char *pid)

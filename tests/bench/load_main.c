@@ -10,6 +10,7 @@
  *       -i N          further connections that stay idle
  *       -p NAME=PID[,PID...]   a group of processes whose CPU time is counted; repeatable
  *       -m METHOD, -d FILE, -t TYPE   another request: its method, body and content type
+ *       -u            the body's first 16 '#' in a row are another number for each request
  *
  *       -f FILES      (8) see below
  *
@@ -28,7 +29,6 @@
  */
 #include <arpa/inet.h>
 #include <errno.h>
-#include <glob.h>
 #include <limits.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -42,6 +42,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "bench/process_cpu.h"
 #include "lib/base/clock.h"
 
 enum {
@@ -51,6 +52,7 @@ enum {
     EVENTS = 64,
     HEAD_MAX = 16 * 1024,
     READ_SIZE = 256 * 1024,
+    NUMBER_LEN = 16,
     SAMPLES_MAX = 4 * 1000 * 1000
 };
 
@@ -72,6 +74,7 @@ struct options {
     const char *method;
     const char *type;
     const char *body_file;
+    bool unique;
     struct group groups[GROUPS_MAX];
     size_t group_count;
 };
@@ -101,7 +104,8 @@ static struct request {
     char *text;
     size_t len;
 } * made_requests;
-static size_t made_count; /* one, or one for each file */
+static size_t made_count;  /* one, or one for each file */
+static char *number_place; /* of -u, in the one request's text */
 static int epoll_fd;
 
 /* Of which those that come when there are SAMPLES_MAX are not kept. */
@@ -120,27 +124,6 @@ static void die(const char *what)
 
 /* --- CPU time --------------------------------------------------------------------- */
 
-/* Of one process, all its threads, in nanoseconds: the first number of schedstat. */
-static int64_t cpu_of(long pid)
-{
-    char pattern[64];
-    glob_t found;
-    int64_t sum = 0;
-    (void)snprintf(pattern, sizeof(pattern), "/proc/%ld/task/*/schedstat", pid);
-    if (glob(pattern, GLOB_NOSORT, NULL, &found) != 0)
-        return 0;
-    for (size_t i = 0; i < found.gl_pathc; i++) {
-        long long ns = 0;
-        FILE *file = fopen(found.gl_pathv[i], "re");
-        if (file && fscanf(file, "%lld", &ns) == 1)
-            sum += ns;
-        if (file)
-            (void)fclose(file);
-    }
-    globfree(&found);
-    return sum;
-}
-
 static int64_t cpu_of_group(const struct group *group)
 {
     int64_t sum = 0;
@@ -149,7 +132,10 @@ static int64_t cpu_of_group(const struct group *group)
         long pid = strtol(at, &end, 10);
         if (end == at)
             die("-p wants NAME=PID[,PID...]");
-        sum += cpu_of(pid);
+        int64_t ns = process_cpu_ns((pid_t)pid);
+        if (ns < 0)
+            die("there is no such process");
+        sum += ns;
         at = *end ? end + 1 : end;
     }
     return sum;
@@ -211,6 +197,15 @@ static void reopen(struct connection *connection)
     watch(connection);
 }
 
+/* The time makes it another one than any of an earlier run. */
+static void write_number(void)
+{
+    char number[NUMBER_LEN + 1];
+    (void)snprintf(number, sizeof(number), "%0*llx", NUMBER_LEN,
+                   (unsigned long long)clock_now_ns());
+    memcpy(number_place, number, NUMBER_LEN);
+}
+
 static bool send_request(struct connection *connection)
 {
     const struct request *request = &made_requests[connection->turn];
@@ -232,6 +227,8 @@ static void begin(struct connection *connection, int64_t since_ns)
     connection->in_body = false;
     connection->busy = true;
     add_sample(&lateness, since_ns);
+    if (number_place)
+        write_number();
     if (!send_request(connection)) {
         reopen(connection);
         if (!send_request(connection))
@@ -420,6 +417,12 @@ static void make_requests(void)
     for (size_t i = 0; i < made_count; i++)
         make_request(&made_requests[i], i + 1, body, body_len);
     free(body);
+    if (options.unique)
+        number_place =
+            memmem(made_requests[0].text, made_requests[0].len, "################", NUMBER_LEN);
+    errno = EINVAL;
+    if (options.unique && (!number_place || made_count > 1))
+        die("-u wants a body with 16 '#', and one path");
 }
 
 static void add_group(char *argument)
@@ -436,7 +439,7 @@ static void add_group(char *argument)
 static void read_arguments(int argc, char **argv)
 {
     int option;
-    while ((option = getopt(argc, argv, "c:s:n:r:i:f:p:m:d:t:")) != -1) {
+    while ((option = getopt(argc, argv, "c:s:n:r:i:f:p:m:d:t:u")) != -1) {
         if (option == 'c')
             options.connections = strtol(optarg, NULL, 10);
         else if (option == 's')
@@ -457,6 +460,8 @@ static void read_arguments(int argc, char **argv)
             options.body_file = optarg;
         else if (option == 't')
             options.type = optarg;
+        else if (option == 'u')
+            options.unique = true;
         else
             exit(2);
     }

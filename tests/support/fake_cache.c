@@ -163,16 +163,15 @@ static void note_metadata(struct fake_cache *fake, const struct call *call)
 
 static void note_request(struct fake_cache *fake, const struct call *call)
 {
-    struct iovec *pieces = NULL;
-    size_t count = 0;
+    struct rpc_pieces pieces;
     fake->request_len = 0;
-    if (!call->request || rpc_message_pieces(call->request, &pieces, &count))
+    if (!call->request || rpc_pieces_init(&pieces, call->request))
         return;
     size_t len = grpc_byte_buffer_length(call->request);
     const struct wire_span kept = {0, 0, len < REQUEST_KEPT ? len : REQUEST_KEPT};
-    wire_span_copy(pieces, count, &kept, fake->request);
+    wire_span_copy(pieces.at, pieces.count, &kept, fake->request);
     fake->request_len = len;
-    free(pieces);
+    rpc_pieces_release(&pieces);
 }
 
 /* Wait as long as the answer says; a stop cuts it short. Caller holds the lock. */
@@ -209,18 +208,18 @@ static struct fake_cache_answer next_answer(struct fake_cache *fake, const struc
 /* The id of a request as a StringValue. */
 static grpc_slice echo_id(const struct call *call)
 {
-    struct iovec *pieces = NULL;
-    size_t count = 0;
+    struct rpc_pieces pieces;
     struct wire_cache_item item;
     char id[ID_MAX];
     char message[ID_MAX + WIRE_CACHE_ITEM_HEAD_MAX];
     size_t len = 0;
-    if (call->request && !rpc_message_pieces(call->request, &pieces, &count) &&
-        !wire_cache_item_parse(pieces, count, &item) && item.id.len <= sizeof(id)) {
-        wire_span_copy(pieces, count, &item.id, id);
-        len = wire_cache_item_head(id, item.id.len, 0, message);
+    if (call->request && !rpc_pieces_init(&pieces, call->request)) {
+        if (!wire_cache_item_parse(pieces.at, pieces.count, &item) && item.id.len <= sizeof(id)) {
+            wire_span_copy(pieces.at, pieces.count, &item.id, id);
+            len = wire_cache_item_head(id, item.id.len, 0, message);
+        }
+        rpc_pieces_release(&pieces);
     }
-    free(pieces);
     return grpc_slice_from_copied_buffer(message, len);
 }
 

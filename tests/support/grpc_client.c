@@ -103,15 +103,14 @@ static void start_call(struct grpc_client *client, const char *method, const voi
 
 static void copy_message(grpc_byte_buffer *reply, struct grpc_client_answer *answer)
 {
-    struct iovec *pieces = NULL;
-    size_t count = 0;
+    struct rpc_pieces pieces;
     const struct wire_span whole = {0, 0, grpc_byte_buffer_length(reply)};
-    assert_int_equal(rpc_message_pieces(reply, &pieces, &count), APP_OK);
+    assert_int_equal(rpc_pieces_init(&pieces, reply), APP_OK);
     answer->message = malloc(whole.len > 0 ? whole.len : 1);
     assert_non_null(answer->message);
-    wire_span_copy(pieces, count, &whole, answer->message);
+    wire_span_copy(pieces.at, pieces.count, &whole, answer->message);
     answer->len = whole.len;
-    free(pieces);
+    rpc_pieces_release(&pieces);
 }
 
 static void end_call(struct grpc_client *client, struct call *call,

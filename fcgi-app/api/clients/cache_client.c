@@ -7,6 +7,7 @@
  */
 #include "api/clients/cache_client.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -317,24 +318,36 @@ static grpc_slice pack_id(const char *id)
     return grpc_slice_from_copied_buffer(bytes, wire_cache_item_head(id, len, 0, bytes));
 }
 
-/* The data's pieces of a parsed message. Takes `message` over on success. */
+static_assert((int)CACHE_ITEM_FEW >= (int)RPC_PIECES_FEW,
+              "an item has room for a message's few pieces");
+
+/* The data's pieces of a parsed message, which an array of the heap goes along with. */
+static void keep_pieces(struct rpc_pieces *pieces, const struct wire_span *data,
+                        struct cache_item *item)
+{
+    item->pieces = pieces->at == pieces->few ? item->few : pieces->at;
+    item->count = wire_span_piece_count(pieces->at, pieces->count, data);
+    item->len = data->len;
+    wire_span_pieces(pieces->at, pieces->count, data, item->pieces);
+}
+
+/* Takes `message` over on success. */
 static enum app_err take_item(grpc_byte_buffer *message, struct cache_item *item)
 {
-    struct iovec *pieces = NULL;
-    size_t count = 0;
+    struct rpc_pieces pieces;
     struct wire_cache_item found;
-    enum app_err err = rpc_message_pieces(message, &pieces, &count);
-    if (!err)
-        err = wire_cache_item_parse(pieces, count, &found);
+    enum app_err err = rpc_pieces_init(&pieces, message);
+    if (err)
+        return err;
+    err = wire_cache_item_parse(pieces.at, pieces.count, &found);
     if (!err && found.data.len == 0)
         err = APP_NOT_FOUND;
     if (err) {
-        free(pieces);
+        rpc_pieces_release(&pieces);
         return err;
     }
-    size_t used = wire_span_piece_count(pieces, count, &found.data);
-    wire_span_pieces(pieces, count, &found.data, pieces);
-    *item = (struct cache_item){pieces, used, found.data.len, message};
+    keep_pieces(&pieces, &found.data, item);
+    item->message = message;
     return APP_OK;
 }
 
@@ -355,10 +368,13 @@ enum app_err cache_get(struct cache_caller *caller, const struct cache_call *cal
 
 void cache_item_release(struct cache_item *item)
 {
-    free(item->pieces);
+    if (item->pieces != item->few)
+        free(item->pieces);
     if (item->message)
         grpc_byte_buffer_destroy(item->message);
-    *item = (struct cache_item){0};
+    item->pieces = NULL;
+    item->count = item->len = 0;
+    item->message = NULL;
 }
 
 static enum app_err put_item(struct cache_caller *caller, const struct cache_call *call,
@@ -382,13 +398,13 @@ static enum app_err put_item(struct cache_caller *caller, const struct cache_cal
     if (err)
         return err;
     /* The id in the answer is not compared: some caches answer with a hash of it. */
-    struct iovec *pieces = NULL;
-    size_t count = 0;
+    struct rpc_pieces pieces;
     struct wire_cache_item answer;
-    err = rpc_message_pieces(message, &pieces, &count);
-    if (!err)
-        err = wire_cache_item_parse(pieces, count, &answer);
-    free(pieces);
+    err = rpc_pieces_init(&pieces, message);
+    if (!err) {
+        err = wire_cache_item_parse(pieces.at, pieces.count, &answer);
+        rpc_pieces_release(&pieces);
+    }
     grpc_byte_buffer_destroy(message);
     return err == APP_BAD_REQUEST ? malformed(CACHE_PUT, why) : err;
 }
@@ -417,17 +433,16 @@ enum app_err cache_take_down(struct cache_caller *caller, const struct cache_cal
  */
 static enum app_err flatten(grpc_byte_buffer *message, uint8_t *out, size_t *len)
 {
-    struct iovec *pieces = NULL;
-    size_t count = 0;
+    struct rpc_pieces pieces;
     const struct wire_span whole = {0, 0, grpc_byte_buffer_length(message)};
     enum app_err err = APP_BAD_REQUEST;
     if (whole.len <= SMALL_ANSWER)
-        err = rpc_message_pieces(message, &pieces, &count);
+        err = rpc_pieces_init(&pieces, message);
     if (!err) {
-        wire_span_copy(pieces, count, &whole, out);
+        wire_span_copy(pieces.at, pieces.count, &whole, out);
+        rpc_pieces_release(&pieces);
         *len = whole.len;
     }
-    free(pieces);
     grpc_byte_buffer_destroy(message);
     return err;
 }

@@ -87,15 +87,19 @@ struct cache_call {
     size_t header_count;
 };
 
+enum { CACHE_ITEM_FEW = 32 };
+
 /*
  * A received item: its bytes lie in gRPC's own slices until cache_item_release,
- * which any thread may call, before cache_client_free.
+ * which any thread may call, before cache_client_free. Must stay where it is.
  */
 struct cache_item {
     struct iovec *pieces; /* `count` pieces of the data, in order */
     size_t count;
-    size_t len;    /* bytes in all pieces */
-    void *message; /* private */
+    size_t len; /* bytes in all pieces */
+    /* Private: */
+    void *message;
+    struct iovec few[CACHE_ITEM_FEW]; /* where the pieces are when they are few */
 };
 
 /* The stored bytes. APP_NOT_FOUND when there are none or they are empty. */

@@ -11,7 +11,6 @@
 #include "api/routes/routes.h"
 #include "api/routes/stored_file.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "lib/base/clock.h"
@@ -39,7 +38,11 @@ static void release_got(void *shared)
 {
     struct got *got = shared;
     cache_item_release(&got->item);
-    free(got);
+}
+
+enum app_err route_cache_init(struct app *app)
+{
+    return coalescer_new(sizeof(struct got), &app->gets);
 }
 
 /* --- The local tier -------------------------------------------------------------- */
@@ -164,11 +167,9 @@ static enum app_err ask_once(struct exchange *exchange, struct local_cache *tier
 static void lead(struct exchange *exchange, struct local_cache *tier, const struct cache_call *call,
                  struct coalesce_member *member)
 {
-    struct got *got = calloc(1, sizeof(*got));
-    if (!got) {
-        coalesce_share(member, APP_NO_MEMORY, "", NULL, NULL);
-        return;
-    }
+    struct got *got = coalesce_room(member);
+    got->item = (struct cache_item){.pieces = NULL};
+    got->in_tier = false;
     bool once = tier && exchange->app->config.local_cache_ttl_ms > 0;
     enum app_err err = once ? ask_once(exchange, tier, call, got) : ask(exchange, tier, call, got);
     coalesce_share(member, err, exchange->why.detail, got, release_got);

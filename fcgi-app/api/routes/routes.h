@@ -25,6 +25,10 @@ extern const size_t api_route_count;
 extern const struct route root_routes[];
 extern const size_t root_route_count;
 
+/* What GETs of /cache/{file} share, in app->gets. APP_NO_MEMORY. */
+struct app;
+enum app_err route_cache_init(struct app *app) __attribute__((warn_unused_result));
+
 route_handler route_emojify;        /* POST /             emojify.c */
 route_handler route_emojify_create; /* POST /emojify/     emojify_job.c */
 route_handler route_emojify_query;  /* GET /emojify/{id} */

@@ -6,6 +6,7 @@
  */
 #include "lib/base/coalesce.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
@@ -27,19 +28,23 @@ struct coalesce_group {
     void *result;
     void (*release)(void *result);
     char text[ERR_TEXT_MAX];
-    char key[];
+    char key[COALESCE_KEY_MAX + 1];
+    _Alignas(max_align_t) unsigned char room[];
 };
 
 struct coalescer {
+    size_t room;
     pthread_mutex_t lock;
     struct coalesce_group *buckets[BUCKETS]; /* of groups that run or gather */
+    struct coalesce_group *spare;            /* that nobody is in any more */
 };
 
-enum app_err coalescer_new(struct coalescer **coalescer)
+enum app_err coalescer_new(size_t room, struct coalescer **coalescer)
 {
     *coalescer = calloc(1, sizeof(**coalescer));
     if (!*coalescer)
         return APP_NO_MEMORY;
+    (*coalescer)->room = room;
     pthread_mutex_init(&(*coalescer)->lock, NULL);
     return APP_OK;
 }
@@ -48,6 +53,11 @@ void coalescer_free(struct coalescer **coalescer)
 {
     if (!*coalescer)
         return;
+    struct coalesce_group *next;
+    for (struct coalesce_group *group = (*coalescer)->spare; group; group = next) {
+        next = group->next;
+        free(group);
+    }
     pthread_mutex_destroy(&(*coalescer)->lock);
     free(*coalescer);
     *coalescer = NULL;
@@ -78,17 +88,42 @@ static struct coalesce_group *find_group(struct coalescer *coalescer, uint32_t h
     return group;
 }
 
+/* A sanitizer is to see who still uses it, and gets it back. */
+static void keep_spare(struct coalescer *coalescer, struct coalesce_group *group)
+{
+#ifdef ARENA_MALLOC
+    (void)coalescer;
+    free(group);
+#else
+    group->next = coalescer->spare;
+    coalescer->spare = group;
+#endif
+}
+
+static struct coalesce_group *take_spare(struct coalescer *coalescer)
+{
+    struct coalesce_group *group = coalescer->spare;
+    if (!group)
+        return malloc(sizeof(*group) + coalescer->room);
+    coalescer->spare = group->next;
+    return group;
+}
+
 static struct coalesce_group *add_group(struct coalescer *coalescer, uint32_t hash, const char *key,
                                         bool runs)
 {
     size_t size = strlen(key) + 1;
-    struct coalesce_group *group = calloc(1, sizeof(*group) + size);
+    assert(size <= sizeof(((struct coalesce_group *)NULL)->key));
+    struct coalesce_group *group = take_spare(coalescer);
     if (!group)
         return NULL;
     memcpy(group->key, key, size);
     group->hash = hash;
     group->runs = runs;
+    group->first = NULL;
     group->last = &group->first;
+    group->members = 0;
+    group->release = NULL;
     struct coalesce_group **bucket = bucket_of(coalescer, hash);
     group->next = *bucket;
     *bucket = group;
@@ -152,7 +187,9 @@ static void drop_member(struct coalescer *coalescer, struct coalesce_group *grou
         return;
     if (group->release)
         group->release(group->result);
-    free(group);
+    pthread_mutex_lock(&coalescer->lock);
+    keep_spare(coalescer, group);
+    pthread_mutex_unlock(&coalescer->lock);
 }
 
 /* True when the member was woken, false when the deadline has come first. */
@@ -216,6 +253,11 @@ enum app_err coalesce_join(struct coalescer *coalescer, const char *key, int64_t
     }
     take_result(member);
     return APP_OK;
+}
+
+void *coalesce_room(const struct coalesce_member *member)
+{
+    return member->group->room;
 }
 
 void coalesce_share(struct coalesce_member *member, enum app_err err, const char *text,

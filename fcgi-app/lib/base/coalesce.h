@@ -10,24 +10,29 @@
  *
  *     if (!coalesce_join(coalescer, key, deadline_ns, &member)) {
  *         if (member.leads) {
- *             void *result = ... work ...;
- *             coalesce_share(&member, err, result, release);
+ *             struct thing *result = coalesce_room(&member);
+ *             ... work ...
+ *             coalesce_share(&member, err, text, result, release);
  *         }
  *         ... use member.err, member.result ...
  *         coalesce_leave(&member);
  *     }
  *
  * Any thread. A result is read by several threads at once, and released by the
- * last of them.
+ * last of them. The memory of a call that has ended is kept for the next one: there is
+ * as much of it as there were calls at one time, and no more is asked for.
  */
 #ifndef LIB_BASE_COALESCE_H
 #define LIB_BASE_COALESCE_H
 
 #include <semaphore.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "lib/base/err.h"
+
+enum { COALESCE_KEY_MAX = 255 }; /* bytes of a key */
 
 struct coalescer;
 
@@ -45,8 +50,9 @@ struct coalesce_member {
     sem_t wake;
 };
 
-/* APP_NO_MEMORY. */
-enum app_err coalescer_new(struct coalescer **coalescer) __attribute__((warn_unused_result));
+/* `room`: how many bytes coalesce_room has. APP_NO_MEMORY. */
+enum app_err coalescer_new(size_t room, struct coalescer **coalescer)
+    __attribute__((warn_unused_result));
 /* Nobody may be in it any more. NULLs the caller's pointer. NULL allowed. */
 void coalescer_free(struct coalescer **coalescer);
 
@@ -57,6 +63,12 @@ void coalescer_free(struct coalescer **coalescer);
  */
 enum app_err coalesce_join(struct coalescer *coalescer, const char *key, int64_t deadline_ns,
                            struct coalesce_member *member) __attribute__((warn_unused_result));
+
+/*
+ * Where the leader may make its result, aligned for anything; what is in it is not
+ * told. Valid for as long as the result.
+ */
+void *coalesce_room(const struct coalesce_member *member);
 
 /*
  * The leader's result, for all of its group. `release` is called with `result`

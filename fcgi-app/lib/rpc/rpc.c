@@ -130,22 +130,28 @@ gpr_timespec rpc_deadline(int64_t deadline_ns)
     };
 }
 
-enum app_err rpc_message_pieces(const grpc_byte_buffer *message, struct iovec **pieces,
-                                size_t *count)
+enum app_err rpc_pieces_init(struct rpc_pieces *pieces, const grpc_byte_buffer *message)
 {
     if (message->type != GRPC_BB_RAW || message->data.raw.compression != GRPC_COMPRESS_NONE)
         return APP_BAD_REQUEST;
     const grpc_slice_buffer *slices = &message->data.raw.slice_buffer;
-    struct iovec *array = calloc(slices->count > 0 ? slices->count : 1, sizeof(*array));
-    if (!array)
+    pieces->at = pieces->few;
+    if (slices->count > RPC_PIECES_FEW)
+        pieces->at = calloc(slices->count, sizeof(*pieces->at));
+    if (!pieces->at)
         return APP_NO_MEMORY;
     for (size_t i = 0; i < slices->count; i++) {
-        array[i].iov_base = GRPC_SLICE_START_PTR(slices->slices[i]);
-        array[i].iov_len = GRPC_SLICE_LENGTH(slices->slices[i]);
+        pieces->at[i].iov_base = GRPC_SLICE_START_PTR(slices->slices[i]);
+        pieces->at[i].iov_len = GRPC_SLICE_LENGTH(slices->slices[i]);
     }
-    *pieces = array;
-    *count = slices->count;
+    pieces->count = slices->count;
     return APP_OK;
+}
+
+void rpc_pieces_release(struct rpc_pieces *pieces)
+{
+    if (pieces->at != pieces->few)
+        free(pieces->at);
 }
 
 /* gRPC's struct lacks the const that its documentation promises. */

@@ -31,14 +31,22 @@ void rpc_down(const struct log *log);
 /* A point of CLOCK_MONOTONIC as gRPC wants it. */
 gpr_timespec rpc_deadline(int64_t deadline_ns);
 
+enum { RPC_PIECES_FEW = 32 };
+
+/* The memory of a received message, valid as long as the message. Must stay where it is. */
+struct rpc_pieces {
+    struct iovec *at; /* `count` pieces */
+    size_t count;
+    struct iovec few[RPC_PIECES_FEW]; /* private: where they are when they are few */
+};
+
 /*
- * The memory of a received message, in *count pieces that are valid as long as
- * the message; the caller frees the array. APP_BAD_REQUEST for a compressed
- * message: both ends announce that they take none, see rpc_arg_no_compression.
- * APP_NO_MEMORY.
+ * APP_BAD_REQUEST for a compressed message: both ends announce that they take none, see
+ * rpc_arg_no_compression. APP_NO_MEMORY. Only after APP_OK rpc_pieces_release is needed.
  */
-enum app_err rpc_message_pieces(const grpc_byte_buffer *message, struct iovec **pieces,
-                                size_t *count) __attribute__((warn_unused_result));
+enum app_err rpc_pieces_init(struct rpc_pieces *pieces, const grpc_byte_buffer *message)
+    __attribute__((warn_unused_result));
+void rpc_pieces_release(struct rpc_pieces *pieces);
 
 /* A setting of a channel or a server; `key` is one of gRPC's GRPC_ARG_ macros. */
 grpc_arg rpc_arg_int(const char *key, int value);

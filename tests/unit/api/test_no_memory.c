@@ -167,7 +167,7 @@ static enum app_err use_coalescer(void)
 {
     struct coalescer *coalescer = NULL;
     struct coalesce_member member;
-    enum app_err err = coalescer_new(&coalescer);
+    enum app_err err = coalescer_new(16, &coalescer);
     if (!err)
         err = coalesce_join(coalescer, "key", deadline_in_ms(1000), &member);
     if (!err) {

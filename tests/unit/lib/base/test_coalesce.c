@@ -20,7 +20,7 @@ static int make_coalescer(void **state)
 {
     (void)state;
     atomic_store(&released, 0);
-    return coalescer_new(&coalescer) ? -1 : 0;
+    return coalescer_new(sizeof(int), &coalescer) ? -1 : 0;
 }
 
 static int free_coalescer(void **state)
@@ -174,6 +174,56 @@ static void a_failure_reaches_those_who_asked_before_it(void **state)
     coalesce_leave(&second);
 }
 
+static void count_release(void *result)
+{
+    (void)result;
+    atomic_fetch_add(&released, 1);
+}
+
+static void each_call_has_room_for_its_result_and_its_memory_is_used_again(void **state)
+{
+    (void)state;
+    struct coalesce_member first, second;
+    assert_int_equal(coalesce_join(coalescer, "key", deadline_in_ms(LONG_MS), &first), APP_OK);
+    assert_int_equal(coalesce_join(coalescer, "other", deadline_in_ms(LONG_MS), &second), APP_OK);
+    int *room = coalesce_room(&first), *other_room = coalesce_room(&second);
+    assert_ptr_not_equal(room, other_room);
+    *room = 1;
+    *other_room = 2;
+    coalesce_share(&first, APP_OK, "", room, count_release);
+    coalesce_share(&second, APP_OK, "", other_room, count_release);
+    assert_int_equal(*(const int *)first.result, 1);
+    assert_int_equal(*(const int *)second.result, 2);
+    coalesce_leave(&second);
+    coalesce_leave(&first);
+    assert_int_equal(released, 2);
+#ifndef ARENA_MALLOC
+    assert_int_equal(coalesce_join(coalescer, "third", deadline_in_ms(LONG_MS), &second), APP_OK);
+    assert_ptr_equal(coalesce_room(&second), room);
+    coalesce_share(&second, APP_NOT_FOUND, "", NULL, NULL);
+    coalesce_leave(&second);
+    assert_int_equal(released, 2); /* what was released before is not again */
+#endif
+}
+
+static void the_longest_key_is_told_apart_by_its_last_letter(void **state)
+{
+    (void)state;
+    char key[COALESCE_KEY_MAX + 1], other[COALESCE_KEY_MAX + 1];
+    struct coalesce_member first, second;
+    memset(key, 'k', sizeof(key) - 1);
+    key[COALESCE_KEY_MAX] = '\0';
+    memcpy(other, key, sizeof(key));
+    other[COALESCE_KEY_MAX - 1] = 'o';
+    assert_int_equal(coalesce_join(coalescer, key, deadline_in_ms(LONG_MS), &first), APP_OK);
+    assert_int_equal(coalesce_join(coalescer, other, deadline_in_ms(LONG_MS), &second), APP_OK);
+    assert_true(first.leads && second.leads);
+    coalesce_share(&first, APP_OK, "", NULL, NULL);
+    coalesce_share(&second, APP_OK, "", NULL, NULL);
+    coalesce_leave(&first);
+    coalesce_leave(&second);
+}
+
 /* A result is a number that only grows; a member's must have been made after it asked. */
 static atomic_int clock_of_results;
 static atomic_int calls;
@@ -224,6 +274,8 @@ int main(void)
         TEST(nobody_waits_beyond_his_deadline),
         TEST(a_leader_that_cannot_finish_hands_over_to_those_who_wait),
         TEST(a_failure_reaches_those_who_asked_before_it),
+        TEST(each_call_has_room_for_its_result_and_its_memory_is_used_again),
+        TEST(the_longest_key_is_told_apart_by_its_last_letter),
         TEST(no_answer_is_older_than_its_question_under_load),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
