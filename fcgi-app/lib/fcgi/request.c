@@ -57,7 +57,7 @@ static enum app_err copy_params(struct request *request, char *const *environmen
         char *equals = memchr(text, '=', len);
         if (equals) {
             *equals = '\0';
-            params[used++] = (struct request_param){text, equals + 1};
+            params[used++] = (struct request_param){text, (size_t)(equals - text), equals + 1};
         }
         text += len + 1;
     }
@@ -66,13 +66,20 @@ static enum app_err copy_params(struct request *request, char *const *environmen
     return APP_OK;
 }
 
-const char *request_param(const struct request *request, const char *name)
+/* Lengths first, for most names have "HTTP_" in common. */
+static const char *find_param(const struct request *request, const char *name, size_t len)
 {
     for (size_t i = 0; i < request->param_count; i++) {
-        if (strcmp(request->params[i].name, name) == 0)
-            return request->params[i].value;
+        const struct request_param *param = &request->params[i];
+        if (param->name_len == len && memcmp(param->name, name, len) == 0)
+            return param->value;
     }
     return NULL;
+}
+
+const char *request_param(const struct request *request, const char *name)
+{
+    return find_param(request, name, strlen(name));
 }
 
 const char *request_header(const struct request *request, const char *name)
@@ -83,14 +90,14 @@ const char *request_header(const struct request *request, const char *name)
     if (len >= sizeof(variable) - prefix)
         return NULL;
     for (size_t i = 0; i <= len; i++) {
-        int upper = toupper((unsigned char)name[i]);
-        variable[prefix + i] = (char)(upper == '-' ? '_' : upper);
+        char c = name[i];
+        variable[prefix + i] = (char)(c == '-' ? '_' : c >= 'a' && c <= 'z' ? c - 'a' + 'A' : c);
     }
     /* RFC 3875, section 4.1.18: these two have variables of their own. */
     const char *bare = variable + prefix;
     if (strcmp(bare, "CONTENT_TYPE") == 0 || strcmp(bare, "CONTENT_LENGTH") == 0)
         return request_param(request, bare);
-    return request_param(request, variable);
+    return find_param(request, variable, prefix + len);
 }
 
 /* --- Making a request --- */

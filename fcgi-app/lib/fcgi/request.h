@@ -33,6 +33,7 @@ struct request_input {
 
 struct request_param {
     const char *name;
+    size_t name_len;
     const char *value;
 };
 
