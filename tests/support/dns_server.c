@@ -27,15 +27,21 @@ enum {
     MESSAGE_MAX = 512,
     NAME_MAX_LEN = 255,
     NAMES_MAX = 16,
+    ADDRESSES_MAX = 255, /* characters of one answer's list */
+    RECORD_MAX = 28,     /* bytes of an address record */
+    ROOM = 2 * MESSAGE_MAX,
     TYPE_A = 1,
+    TYPE_AAAA = 28,
     NXDOMAIN = 3,
     POLL_MS = 50
 };
 
+enum kind { KIND_A, KIND_AAAA, KIND__MAX };
+
 struct name {
     const char *text;
-    const char *answers;
-    unsigned questions;
+    const char *answers[KIND__MAX]; /* glibc asks for both at once, in either order */
+    unsigned questions;             /* of KIND_A */
 };
 
 struct dns_server {
@@ -75,10 +81,28 @@ static bool bring_loopback_up(void)
     return up;
 }
 
+static bool map_to_itself(const char *path, unsigned id)
+{
+    char line[64];
+    (void)snprintf(line, sizeof(line), "%u %u 1\n", id, id);
+    return write_file(path, line);
+}
+
+static bool enter_namespaces(void)
+{
+    uid_t user = geteuid();
+    gid_t group = getegid();
+    if (user == 0)
+        return unshare(CLONE_NEWNET | CLONE_NEWNS) == 0;
+    return unshare(CLONE_NEWUSER | CLONE_NEWNET | CLONE_NEWNS) == 0 &&
+           map_to_itself("/proc/self/uid_map", user) &&
+           write_file("/proc/self/setgroups", "deny") && map_to_itself("/proc/self/gid_map", group);
+}
+
 bool dns_namespaces(const char *directory)
 {
-    return unshare(CLONE_NEWNET | CLONE_NEWNS) == 0 &&
-           mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 && bring_loopback_up() &&
+    return enter_namespaces() && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+           bring_loopback_up() &&
            put_over(directory, "resolv.conf",
                     "nameserver 127.0.0.1\noptions timeout:2 attempts:2\n", "/etc/resolv.conf") &&
            put_over(directory, "nsswitch.conf", "hosts: dns\n", "/etc/nsswitch.conf");
@@ -104,14 +128,16 @@ static size_t read_name(const unsigned char *message, size_t len, char *name)
     return at + 1 + 4 <= len ? at + 1 - HEADER : 0;
 }
 
-/* The addresses for this question, and one step on. "" when there is none. */
-static void next_addresses(struct name *name, char *addresses, size_t size)
+/* The addresses for this question, and one step on. */
+static void next_addresses(struct name *name, enum kind kind, char *addresses, size_t size)
 {
-    size_t len = strcspn(name->answers, "|");
-    (void)snprintf(addresses, size, "%.*s", (int)len, name->answers);
-    if (name->answers[len] == '|')
-        name->answers += len + 1;
-    name->questions++;
+    const char *answers = name->answers[kind];
+    size_t len = strcspn(answers, "|");
+    (void)snprintf(addresses, size, "%.*s", (int)len, answers);
+    if (answers[len] == '|')
+        name->answers[kind] += len + 1;
+    if (kind == KIND_A)
+        name->questions++;
 }
 
 static struct name *find(struct dns_server *server, const char *text)
@@ -124,46 +150,63 @@ static struct name *find(struct dns_server *server, const char *text)
 }
 
 /* One address record, whose name is that of the question. */
-static size_t put_address(unsigned char *at, const char *address)
+static size_t put_address(unsigned char *at, enum kind kind, const char *address)
 {
-    static const unsigned char head[] = {0xc0, HEADER, 0, TYPE_A, 0, 1, 0, 0, 0, 0, 0, 4};
-    memcpy(at, head, sizeof(head));
-    assert_int_equal(inet_pton(AF_INET, address, at + sizeof(head)), 1);
-    return sizeof(head) + 4;
+    static const unsigned char heads[KIND__MAX][12] = {
+        [KIND_A] = {0xc0, HEADER, 0, TYPE_A, 0, 1, 0, 0, 0, 0, 0, 4},
+        [KIND_AAAA] = {0xc0, HEADER, 0, TYPE_AAAA, 0, 1, 0, 0, 0, 0, 0, 16},
+    };
+    const unsigned char *head = heads[kind];
+    int family = kind == KIND_A ? AF_INET : AF_INET6;
+    memcpy(at, head, sizeof(heads[kind]));
+    assert_int_equal(inet_pton(family, address, at + sizeof(heads[kind])), 1);
+    return sizeof(heads[kind]) + head[sizeof(heads[kind]) - 1];
+}
+
+/* Those of the list that are of this kind, behind the question, which ends at `end`. */
+static size_t put_addresses(unsigned char *message, size_t end, enum kind kind, char *list)
+{
+    unsigned char count = 0;
+    for (char *address; (address = strsep(&list, ",")) && *address;) {
+        bool is_v6 = strchr(address, ':') != NULL;
+        if (is_v6 != (kind == KIND_AAAA))
+            continue;
+        assert_true(end + RECORD_MAX <= ROOM);
+        end += put_address(message + end, kind, address);
+        count++;
+    }
+    message[7] = count;
+    return end;
 }
 
 /* Turn the question into its answer; returns its length, 0: none. */
 static size_t answer(struct dns_server *server, unsigned char *message, size_t len)
 {
     char text[NAME_MAX_LEN + 1];
-    char addresses[256] = "";
+    char addresses[ADDRESSES_MAX + 1] = "";
     size_t name_len = len > HEADER ? read_name(message, len, text) : 0;
     if (name_len == 0)
         return 0;
     size_t end = HEADER + name_len + 4;
     unsigned type = (unsigned)message[end - 4] << 8 | message[end - 3];
+    enum kind kind = type == TYPE_AAAA ? KIND_AAAA : KIND_A;
     pthread_mutex_lock(&server->lock);
     struct name *name = find(server, text);
-    if (name && type == TYPE_A)
-        next_addresses(name, addresses, sizeof(addresses));
+    if (name && (type == TYPE_A || type == TYPE_AAAA))
+        next_addresses(name, kind, addresses, sizeof(addresses));
     pthread_mutex_unlock(&server->lock);
 
-    unsigned char count = 0;
-    char *rest = addresses;
-    for (char *address; (address = strsep(&rest, ",")) && *address; count++)
-        end += put_address(message + end, address);
     message[2] = 0x84; /* an answer, with authority */
     message[3] = name ? 0 : NXDOMAIN;
     memset(message + 6, 0, 6); /* no other sections, such as EDNS's */
-    message[7] = count;
-    return end;
+    return put_addresses(message, end, kind, addresses);
 }
 
 static void *serve(void *argument)
 {
     struct dns_server *server = argument;
     while (!atomic_load(&server->stopping)) {
-        unsigned char message[MESSAGE_MAX * 2];
+        unsigned char message[ROOM];
         struct sockaddr_in peer;
         socklen_t peer_len = sizeof(peer);
         struct pollfd readable = {server->fd, POLLIN, 0};
@@ -208,7 +251,8 @@ void dns_server_say(struct dns_server *server, const char *name, const char *ans
 {
     pthread_mutex_lock(&server->lock);
     assert_true(server->count < NAMES_MAX);
-    server->names[server->count++] = (struct name){.text = name, .answers = answers};
+    server->names[server->count++] =
+        (struct name){.text = name, .answers = {[KIND_A] = answers, [KIND_AAAA] = answers}};
     pthread_mutex_unlock(&server->lock);
 }
 

@@ -17,8 +17,8 @@ struct dns_server;
 
 /*
  * Give this process a network with nothing but loopback, and files by which glibc asks
- * 127.0.0.1 for every name; `directory` is for them. False: this is not allowed here, with
- * errno.
+ * 127.0.0.1 for every name; `directory` is for them. Who is not root gets a user namespace
+ * too. False: this is not allowed here, with errno.
  */
 bool dns_namespaces(const char *directory);
 
@@ -29,9 +29,10 @@ struct dns_server *dns_server_start(void);
 void dns_server_stop(struct dns_server **server);
 
 /*
- * The IPv4 addresses of `name`, as "10.0.0.1,127.0.0.1" for the first question, then behind
- * a bar those for the next; the last ones stay. For AAAA there is no address. Of a name that
- * nothing was said about: NXDOMAIN. `answers` must outlive the server.
+ * The addresses of `name`, as "10.0.0.1,::1" for the first question, then behind a bar those
+ * for the next; the last ones stay. A and AAAA are counted apart, and each is told the
+ * addresses of its own kind. Of a name that nothing was said about: NXDOMAIN. `answers` must
+ * outlive the server.
  */
 void dns_server_say(struct dns_server *server, const char *name, const char *answers);
 
