@@ -121,23 +121,6 @@ static void a_second_answer_that_is_private_is_refused(void **state)
     assert_int_equal(origin_connections(fixture->origin), 1);
 }
 
-static void a_client_that_has_asked_before_is_no_way_around(void **state)
-{
-    struct fixture *fixture = *state;
-    struct http_client *client = NULL;
-    assert_int_equal(http_client_new(&client), APP_OK);
-    dns_server_say(fixture->dns, "later.test", "127.0.0.1|10.0.0.1");
-    origin_answer(fixture->origin, "/close", "200 OK", "Connection: close\r\n", "picture");
-    assert_int_equal(fetch_with(fixture, client, "later.test", "/close"), APP_OK);
-    /* What it remembers may be used, for it was allowed; what it is told anew may not. */
-    enum app_err err = fetch_with(fixture, client, "later.test", "/close");
-    if (dns_server_questions(fixture->dns, "later.test") == 1)
-        assert_int_equal(err, APP_OK);
-    else
-        assert_refused(fixture, err, "10.0.0.1");
-    http_client_free(&client);
-}
-
 /* curl remembers a name for each of its ports: at another one it asks again. */
 static void a_redirect_to_the_same_name_that_has_become_private_is_refused(void **state)
 {
@@ -235,7 +218,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         DNS_TEST(a_second_answer_that_is_private_is_refused),
-        DNS_TEST(a_client_that_has_asked_before_is_no_way_around),
         DNS_TEST(a_redirect_to_the_same_name_that_has_become_private_is_refused),
         DNS_TEST(a_redirect_to_a_name_that_is_private_is_refused),
         DNS_TEST(of_several_addresses_only_the_allowed_one_is_connected_to),
