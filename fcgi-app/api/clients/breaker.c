@@ -2,6 +2,8 @@
 /* A change of state begins a new history, so that an upstream that is back starts clean. */
 #include "api/clients/breaker.h"
 
+#include <errno.h>
+
 #include "lib/base/clock.h"
 
 void breaker_init(struct breaker *breaker, const char *upstream,
@@ -9,10 +11,12 @@ void breaker_init(struct breaker *breaker, const char *upstream,
 {
     *breaker = (struct breaker){.upstream = upstream, .changed = changed, .context = context};
     pthread_mutex_init(&breaker->lock, NULL);
+    pthread_cond_init(&breaker->probed, NULL);
 }
 
 void breaker_release(struct breaker *breaker)
 {
+    pthread_cond_destroy(&breaker->probed);
     pthread_mutex_destroy(&breaker->lock);
 }
 
@@ -21,6 +25,11 @@ void breaker_release(struct breaker *breaker)
 static bool is_pausing(const struct breaker *breaker, int64_t now_ns)
 {
     return breaker->open && now_ns - breaker->failed_ns < BREAKER_PAUSE_MS * NS_PER_MS;
+}
+
+static bool is_stale(const struct breaker *breaker, int64_t now_ns)
+{
+    return now_ns - breaker->failed_ns >= BREAKER_STALE_MS * NS_PER_MS;
 }
 
 static void change(struct breaker *breaker, bool open)
@@ -55,6 +64,7 @@ static bool has_failed_enough(const struct breaker *breaker)
 static void end_probe(struct breaker *breaker, enum breaker_outcome outcome, int64_t now_ns)
 {
     breaker->probing = false;
+    pthread_cond_broadcast(&breaker->probed);
     if (outcome == BREAKER_ANSWERED)
         change(breaker, false);
     else if (outcome == BREAKER_FAILED)
@@ -70,17 +80,28 @@ static void count(struct breaker *breaker, bool failed, int64_t now_ns)
     }
 }
 
-enum app_err breaker_enter(struct breaker *breaker, int64_t now_ns, struct breaker_pass *pass,
-                           struct err_buf *why)
+static void wait_for_probe(struct breaker *breaker, int64_t patience_ns)
+{
+    const struct timespec until = {patience_ns / NS_PER_S, patience_ns % NS_PER_S};
+    int status = 0;
+    while (breaker->probing && breaker->waited_for && status != ETIMEDOUT)
+        status = pthread_cond_clockwait(&breaker->probed, &breaker->lock, CLOCK_MONOTONIC, &until);
+}
+
+enum app_err breaker_enter(struct breaker *breaker, int64_t now_ns, int64_t patience_ns,
+                           struct breaker_pass *pass, struct err_buf *why)
 {
     *pass = (struct breaker_pass){.round = 0};
     if (!breaker)
         return APP_OK;
     pthread_mutex_lock(&breaker->lock);
+    wait_for_probe(breaker, patience_ns);
     bool passes = !breaker->open || (!breaker->probing && !is_pausing(breaker, now_ns));
     if (passes) {
-        *pass = (struct breaker_pass){breaker->round, breaker->open};
-        breaker->probing = breaker->open;
+        *pass = (struct breaker_pass){breaker->round, breaker->open,
+                                      breaker->open && is_stale(breaker, now_ns)};
+        breaker->probing = pass->probe;
+        breaker->waited_for = pass->stale;
     }
     pthread_mutex_unlock(&breaker->lock);
     if (passes)
@@ -88,6 +109,16 @@ enum app_err breaker_enter(struct breaker *breaker, int64_t now_ns, struct break
     err_detail(why, "the breaker is open");
     return err_set(why, APP_UNAVAILABLE, "%s is not available now, try again later",
                    breaker->upstream);
+}
+
+void breaker_vouch(struct breaker *breaker, struct breaker_pass *pass)
+{
+    if (!breaker || !pass->stale)
+        return;
+    pthread_mutex_lock(&breaker->lock);
+    end_probe(breaker, BREAKER_ANSWERED, 0);
+    *pass = (struct breaker_pass){.round = breaker->round};
+    pthread_mutex_unlock(&breaker->lock);
 }
 
 void breaker_leave(struct breaker *breaker, const struct breaker_pass *pass,

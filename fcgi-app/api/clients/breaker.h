@@ -6,7 +6,10 @@
  * Closed, everything passes. It opens when BREAKER_IN_ROW calls in a row failed,
  * or half of the last BREAKER_HISTORY. Then nothing passes for BREAKER_PAUSE_MS;
  * after that it is half open: one call at a time passes as a probe. A probe that
- * is answered closes it, one that fails begins another pause.
+ * is answered closes it, one that fails begins another pause. Who comes while a
+ * probe is under way is refused, unless the last failure is BREAKER_STALE_MS past:
+ * that a call failed so long ago says little of now, so it waits for the probe. In
+ * an outage under load somebody probes all the time, and nobody waits.
  *
  * Only failures of the upstream as a whole count: no connection, a reset, a 5xx,
  * no answer in the time that it is due. What it says of one picture does not,
@@ -28,7 +31,7 @@
 
 #include "lib/base/err.h"
 
-enum { BREAKER_IN_ROW = 5, BREAKER_HISTORY = 20, BREAKER_PAUSE_MS = 500 };
+enum { BREAKER_IN_ROW = 5, BREAKER_HISTORY = 20, BREAKER_PAUSE_MS = 500, BREAKER_STALE_MS = 1500 };
 
 enum breaker_state { BREAKER_CLOSED, BREAKER_OPEN, BREAKER_HALF_OPEN };
 
@@ -45,8 +48,10 @@ struct breaker {
     void *context;
 
     pthread_mutex_t lock; /* guards the rest */
+    pthread_cond_t probed;
     bool open;
     bool probing;
+    bool waited_for;   /* the probe under way is a stale one */
     int64_t failed_ns; /* when it opened, or when its last probe failed */
     uint64_t round;    /* counts changes: a call from before one says nothing after it */
     unsigned in_row;   /* failures since the last answer */
@@ -58,6 +63,7 @@ struct breaker {
 struct breaker_pass {
     uint64_t round;
     bool probe; /* the breaker is half open, and this call decides */
+    bool stale; /* a probe that others may be waiting for */
 };
 
 void breaker_init(struct breaker *breaker, const char *upstream,
@@ -66,10 +72,20 @@ void breaker_release(struct breaker *breaker);
 
 /*
  * APP_OK: go on, `pass` is filled in. APP_UNAVAILABLE, with a text for the client:
- * do not call. A NULL breaker lets everything pass.
+ * do not call. It waits for a probe until `patience_ns` at most, which is a deadline:
+ * 0 for who cannot. A NULL breaker lets everything pass.
  */
-enum app_err breaker_enter(struct breaker *breaker, int64_t now_ns, struct breaker_pass *pass,
-                           struct err_buf *why) __attribute__((warn_unused_result));
+enum app_err breaker_enter(struct breaker *breaker, int64_t now_ns, int64_t patience_ns,
+                           struct breaker_pass *pass, struct err_buf *why)
+    __attribute__((warn_unused_result));
+
+/*
+ * The upstream answered a question that costs it little, and the call itself is still
+ * to come. A stale probe is told here and is an ordinary call from now on, so that
+ * nobody waits for what may take long. Any other pass stays what it is. NULL breaker
+ * allowed.
+ */
+void breaker_vouch(struct breaker *breaker, struct breaker_pass *pass);
 
 /* How the call went. NULL breaker allowed. */
 void breaker_leave(struct breaker *breaker, const struct breaker_pass *pass,

@@ -227,14 +227,16 @@ struct permit {
 static enum app_err enter(struct cache_caller *caller, struct cache_call *call,
                           enum cache_method method, struct permit *permit, struct err_buf *why)
 {
-    int64_t left_ms = deadline_left_ms(call->deadline_ns);
+    int64_t now_ns = clock_now_ns();
+    int64_t shortly_ns = now_ns + WAIT_BUDGET_SHORT_MS * NS_PER_MS;
     *permit = (struct permit){
-        .in_full = breaker_is_full_time(clock_now_ns(), call->deadline_ns, call->timeout_ms)};
+        .in_full = breaker_is_full_time(now_ns, call->deadline_ns, call->timeout_ms)};
     if (method == CACHE_CHECK)
         return APP_OK;
     permit->breaker = caller->gate->breaker;
-    enum app_err err = breaker_enter(permit->breaker, clock_now_ns(), &permit->pass, why);
-    if (err || method == CACHE_PUT || left_ms <= WAIT_BUDGET_SHORT_MS)
+    enum app_err err = breaker_enter(
+        permit->breaker, now_ns, deadline_min(call->deadline_ns, shortly_ns), &permit->pass, why);
+    if (err || method == CACHE_PUT || call->deadline_ns <= shortly_ns)
         return err;
     permit->waits_at_length = wait_budget_take(&caller->gate->budget);
     permit->waits_shortly = !permit->waits_at_length;

@@ -217,13 +217,15 @@ static enum app_err ask_guarded(const struct face_client *client, const struct f
     struct breaker_pass pass;
     int64_t now_ns = clock_now_ns();
     bool in_full = breaker_is_full_time(now_ns, call->deadline_ns, call->timeout_ms);
-    enum app_err err = breaker_enter(client->breaker, now_ns, &pass, why);
+    int64_t patience_ns = deadline_min(call->deadline_ns, now_ns + PROBE_MS * NS_PER_MS);
+    enum app_err err = breaker_enter(client->breaker, now_ns, patience_ns, &pass, why);
     if (err)
         return err;
     int status = 0;
     if (pass.probe)
         err = probe(client, call, &status, why);
     if (!err && status < 500) {
+        breaker_vouch(client->breaker, &pass);
         err = ask(client, call, "/facebox/check", file, answer, why);
         status = answer->status;
     } else if (!err) {

@@ -9,6 +9,8 @@
 #include "lib/base/clock.h"
 #include "lib/base/limits.h"
 
+enum { PATIENCE_MS = 1000 }; /* with another payment that tries whether the gateway is back */
+
 static enum app_err ask(const struct payment_call *call, const struct card *card,
                         struct http_answer *answer, struct err_buf *why)
 {
@@ -80,7 +82,8 @@ enum app_err payment_client_pay(const struct payment_call *call, const struct ca
     struct breaker_pass pass;
     int64_t now_ns = clock_now_ns();
     bool in_full = breaker_is_full_time(now_ns, call->deadline_ns, call->timeout_ms);
-    enum app_err err = breaker_enter(call->breaker, now_ns, &pass, why);
+    int64_t patience_ns = deadline_min(call->deadline_ns, now_ns + PATIENCE_MS * NS_PER_MS);
+    enum app_err err = breaker_enter(call->breaker, now_ns, patience_ns, &pass, why);
     if (err)
         return err;
     err = ask(call, card, &received, why);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "api/clients/breaker.h"
 
+#include <pthread.h>
 #include <string.h>
 
 #include "lib/base/clock.h"
@@ -47,7 +48,7 @@ static struct breaker_pass enter(struct fixture *fixture)
 {
     struct breaker_pass pass;
     struct err_buf why = {.text = ""};
-    assert_int_equal(breaker_enter(&fixture->breaker, fixture->now_ns, &pass, &why), APP_OK);
+    assert_int_equal(breaker_enter(&fixture->breaker, fixture->now_ns, 0, &pass, &why), APP_OK);
     return pass;
 }
 
@@ -55,7 +56,7 @@ static void assert_refused(struct fixture *fixture)
 {
     struct breaker_pass pass;
     struct err_buf why = {.text = ""};
-    assert_int_equal(breaker_enter(&fixture->breaker, fixture->now_ns, &pass, &why),
+    assert_int_equal(breaker_enter(&fixture->breaker, fixture->now_ns, 0, &pass, &why),
                      APP_UNAVAILABLE);
     assert_string_equal(why.text, "the cache is not available now, try again later");
 }
@@ -201,12 +202,148 @@ static void one_that_closed_begins_with_a_clean_record(void **state)
     assert_int_equal(state_of(fixture), BREAKER_CLOSED);
 }
 
+/* --- Who comes while a probe is under way ------------------------------------------- */
+
+enum { CALLERS = 4, PATIENCE_MS = 20000 };
+
+struct caller {
+    struct fixture *fixture;
+    pthread_t thread;
+    int64_t patience_ns;
+    struct breaker_pass pass;
+    enum app_err err;
+    int64_t waited_ns;
+};
+
+static void *come(void *object)
+{
+    struct caller *caller = object;
+    struct err_buf why = {.text = ""};
+    int64_t began_ns = clock_now_ns();
+    caller->err = breaker_enter(&caller->fixture->breaker, caller->fixture->now_ns,
+                                caller->patience_ns, &caller->pass, &why);
+    caller->waited_ns = clock_now_ns() - began_ns;
+    return NULL;
+}
+
+static void begin(struct fixture *fixture, struct caller *callers, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        callers[i] =
+            (struct caller){.fixture = fixture, .patience_ns = deadline_in_ms(PATIENCE_MS)};
+        assert_int_equal(pthread_create(&callers[i].thread, NULL, come, &callers[i]), 0);
+    }
+    deadline_sleep(deadline_in_ms(50)); /* they wait now */
+}
+
+static size_t join(struct caller *callers, size_t count)
+{
+    size_t passed = 0;
+    for (size_t i = 0; i < count; i++) {
+        pthread_join(callers[i].thread, NULL);
+        assert_true(callers[i].waited_ns < PATIENCE_MS / 2 * NS_PER_MS);
+        passed += callers[i].err == APP_OK;
+    }
+    return passed;
+}
+
+static struct breaker_pass probe_after(struct fixture *fixture, int64_t ms)
+{
+    open_it(fixture);
+    pass_time(fixture, ms);
+    struct breaker_pass probe = enter(fixture);
+    assert_true(probe.probe);
+    return probe;
+}
+
+static void nobody_waits_for_a_probe_soon_after_a_failure(void **state)
+{
+    struct caller caller;
+    struct breaker_pass probe = probe_after(*state, BREAKER_STALE_MS - 1);
+    assert_false(probe.stale);
+    begin(*state, &caller, 1);
+    assert_int_equal(join(&caller, 1), 0);
+    leave(*state, probe, BREAKER_ANSWERED);
+}
+
+static void who_comes_later_waits_for_the_probe_and_passes_with_it(void **state)
+{
+    struct caller callers[CALLERS];
+    struct breaker_pass probe = probe_after(*state, BREAKER_STALE_MS);
+    begin(*state, callers, CALLERS);
+    leave(*state, probe, BREAKER_ANSWERED);
+    assert_int_equal(join(callers, CALLERS), CALLERS);
+    for (size_t i = 0; i < CALLERS; i++)
+        assert_false(callers[i].pass.probe);
+    assert_int_equal(state_of(*state), BREAKER_CLOSED);
+}
+
+static void who_waits_is_refused_when_the_probe_fails(void **state)
+{
+    struct caller callers[CALLERS];
+    struct breaker_pass probe = probe_after(*state, BREAKER_STALE_MS);
+    begin(*state, callers, CALLERS);
+    leave(*state, probe, BREAKER_FAILED);
+    assert_int_equal(join(callers, CALLERS), 0);
+}
+
+static void one_who_waits_probes_when_the_first_probe_says_nothing(void **state)
+{
+    struct fixture *fixture = *state;
+    struct caller caller;
+    struct breaker_pass probe = probe_after(fixture, BREAKER_STALE_MS);
+    begin(fixture, &caller, 1);
+    leave(fixture, probe, BREAKER_UNKNOWN);
+    assert_int_equal(join(&caller, 1), 1);
+    assert_true(caller.pass.probe);
+    leave(fixture, caller.pass, BREAKER_ANSWERED);
+    assert_int_equal(state_of(fixture), BREAKER_CLOSED);
+}
+
+static void nobody_waits_longer_than_he_wants(void **state)
+{
+    struct breaker_pass probe = probe_after(*state, BREAKER_STALE_MS);
+    struct caller caller = {.fixture = *state, .patience_ns = deadline_in_ms(30)};
+    (void)come(&caller);
+    assert_int_equal(caller.err, APP_UNAVAILABLE);
+    assert_true(caller.waited_ns >= 29 * NS_PER_MS);
+    leave(*state, probe, BREAKER_ANSWERED);
+}
+
+static void a_stale_probe_that_vouches_closes_it_and_is_an_ordinary_call(void **state)
+{
+    struct fixture *fixture = *state;
+    struct caller callers[CALLERS];
+    struct breaker_pass probe = probe_after(fixture, BREAKER_STALE_MS);
+    begin(fixture, callers, CALLERS);
+    breaker_vouch(&fixture->breaker, &probe);
+    assert_int_equal(join(callers, CALLERS), CALLERS);
+    leave(fixture, probe, BREAKER_FAILED);
+    call(fixture, BREAKER_FAILED, BREAKER_IN_ROW - 2);
+    assert_int_equal(state_of(fixture), BREAKER_CLOSED);
+    call(fixture, BREAKER_FAILED, 1); /* the probe's own failure counted as one */
+    assert_int_equal(state_of(fixture), BREAKER_OPEN);
+}
+
+/* In an outage a box that answers /info and nothing else must not close it again and again. */
+static void any_other_probe_decides_by_its_call_alone(void **state)
+{
+    struct fixture *fixture = *state;
+    struct breaker_pass probe = probe_after(fixture, BREAKER_PAUSE_MS);
+    breaker_vouch(&fixture->breaker, &probe);
+    assert_true(probe.probe);
+    assert_refused(fixture);
+    leave(fixture, probe, BREAKER_FAILED);
+    assert_int_equal(state_of(fixture), BREAKER_OPEN);
+}
+
 static void without_a_breaker_everything_passes(void **state)
 {
     (void)state;
     struct breaker_pass pass;
-    assert_int_equal(breaker_enter(NULL, 1, &pass, NULL), APP_OK);
+    assert_int_equal(breaker_enter(NULL, 1, 0, &pass, NULL), APP_OK);
     assert_false(pass.probe);
+    breaker_vouch(NULL, &pass);
     breaker_leave(NULL, &pass, BREAKER_FAILED, 1);
 }
 
@@ -247,6 +384,13 @@ int main(void)
         TEST(a_probe_that_says_nothing_makes_room_for_the_next_at_once),
         TEST(calls_from_before_it_opened_say_nothing_afterwards),
         TEST(one_that_closed_begins_with_a_clean_record),
+        TEST(nobody_waits_for_a_probe_soon_after_a_failure),
+        TEST(who_comes_later_waits_for_the_probe_and_passes_with_it),
+        TEST(who_waits_is_refused_when_the_probe_fails),
+        TEST(one_who_waits_probes_when_the_first_probe_says_nothing),
+        TEST(nobody_waits_longer_than_he_wants),
+        TEST(a_stale_probe_that_vouches_closes_it_and_is_an_ordinary_call),
+        TEST(any_other_probe_decides_by_its_call_alone),
         cmocka_unit_test(without_a_breaker_everything_passes),
         cmocka_unit_test(time_that_was_cut_short_is_told_from_time_in_full),
         cmocka_unit_test(what_an_upstream_says_of_one_request_is_an_answer),

@@ -2,6 +2,7 @@
 #include "api/clients/face_client.h"
 
 #include <limits.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -487,6 +488,47 @@ static void a_box_that_keeps_failing_is_left_alone_and_probed_by_info(void **sta
     breaker_release(&breaker);
 }
 
+static void *check_in_thread(void *object)
+{
+    struct fixture *fixture = object;
+    return (void *)(intptr_t)check(fixture);
+}
+
+/* Long after an outage two pictures come at once, and detection takes longer than one waits. */
+static void nobody_is_refused_because_another_tries_whether_the_box_is_back(void **state)
+{
+    struct fixture *fixture = *state;
+    struct breaker breaker;
+    void *other_state;
+    static const char yes[] = "HTTP/1.1 200 OK\r\nContent-Length: 16\r\n\r\n{\"success\":true}";
+    breaker_init(&breaker, "the face detection", NULL, NULL);
+    assert_int_equal(set_up(&other_state), 0);
+    struct fixture *other = other_state;
+    (void)snprintf(other->base_url, sizeof(other->base_url), "%s", fixture->base_url);
+    fixture->client.breaker = &breaker;
+    other->client.breaker = &breaker;
+
+    origin_answer(fixture->origin, "/facebox/check", "500 Oops", "", "{}");
+    for (int i = 0; i < BREAKER_IN_ROW; i++)
+        assert_int_equal(check(fixture), APP_UPSTREAM_FAILED);
+    assert_int_equal(check(other), APP_UNAVAILABLE);
+    origin_on(fixture->origin, "/info", yes, strlen(yes),
+              &(struct origin_options){.delay_ms = 200});
+    origin_on(fixture->origin, "/facebox/check", yes, strlen(yes),
+              &(struct origin_options){.delay_ms = 1500});
+    deadline_sleep(deadline_in_ms(BREAKER_STALE_MS));
+
+    pthread_t thread;
+    void *others_err;
+    assert_int_equal(pthread_create(&thread, NULL, check_in_thread, other), 0);
+    assert_int_equal(check(fixture), APP_OK);
+    pthread_join(thread, &others_err);
+    assert_int_equal((intptr_t)others_err, APP_OK);
+    assert_int_equal(origin_requests(fixture->origin, "/info"), 1);
+    assert_int_equal(tear_down(&other_state), 0);
+    breaker_release(&breaker);
+}
+
 static bool at_once(void *context)
 {
     (void)context;
@@ -533,6 +575,7 @@ int main(void)
         FACE_TEST(an_info_without_a_version_is_a_failure),
         FACE_TEST(a_stream_of_broken_pictures_does_not_open_the_breaker),
         FACE_TEST(a_box_that_keeps_failing_is_left_alone_and_probed_by_info),
+        FACE_TEST(nobody_is_refused_because_another_tries_whether_the_box_is_back),
         cmocka_unit_test_setup_teardown(a_check_that_nobody_wants_any_more_ends_soon, set_up,
                                         tear_down),
     };
