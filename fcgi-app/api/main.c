@@ -23,6 +23,9 @@
 #include "lib/picture/picture.h"
 #include "lib/picture/picture_memory.h"
 
+/* Requests wait so long at the socket for a cache that does not answer; most connect in 10 ms. */
+enum { CACHE_CONNECT_MS = 300 };
+
 /* The threads that may wait for one service at length, of which one is hung most likely. */
 static unsigned wait_share(const struct app *app)
 {
@@ -228,6 +231,7 @@ static enum app_err serve(struct app *app, const char *listen_address, struct er
         .worker_release = handler_worker_release,
         .handle = handler_handle,
     };
+    cache_client_connect(app->cache, CACHE_CONNECT_MS);
     err = fcgi_server_start(&options, &server, why);
     if (err)
         goto out;

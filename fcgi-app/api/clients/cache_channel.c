@@ -29,6 +29,7 @@ enum {
     RECEIVE_ROOM = 1024, /* for fields of an item that we do not know */
     NAP_MS = 50,         /* of the watcher, while there are calls */
     WATCH_MS = 200,      /* after which it looks whether there are */
+    CONNECT_LOOK_MS = 1,
 };
 
 /* Methods are registered by name once, so that a call need not hash it again. */
@@ -255,6 +256,25 @@ enum app_err cache_client_new(const struct cache_client_options *options,
                         LOG_STR("tls", rpc_tls_is_on(&options->tls) ? "on" : "off")));
     *client = made;
     return APP_OK;
+}
+
+/* Tells those that are idle to connect. */
+static bool is_connecting(struct cache_client *client)
+{
+    bool connecting = false;
+    for (size_t i = 0; i < CHANNELS; i++) {
+        grpc_connectivity_state state =
+            grpc_channel_check_connectivity_state(client->channels[i].channel, 1);
+        connecting |= state == GRPC_CHANNEL_IDLE || state == GRPC_CHANNEL_CONNECTING;
+    }
+    return connecting;
+}
+
+void cache_client_connect(struct cache_client *client, int64_t ms)
+{
+    int64_t until_ns = deadline_in_ms(ms);
+    while (is_connecting(client) && clock_now_ns() < until_ns)
+        deadline_sleep(deadline_in_ms(CONNECT_LOOK_MS));
 }
 
 void cache_client_free(struct cache_client **client)

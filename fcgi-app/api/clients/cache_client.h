@@ -52,12 +52,18 @@ struct cache_client_options {
 };
 
 /*
- * Connects lazily. APP_CONFIG: not an address, or TLS files that are not right,
- * which are named as the settings CACHE_TLS_*. APP_INTERNAL, APP_NO_MEMORY.
+ * Connects with the first call, or by cache_client_connect. APP_CONFIG: not an address, or TLS
+ * files that are not right, which are named as the settings CACHE_TLS_*. APP_INTERNAL,
+ * APP_NO_MEMORY.
  */
 enum app_err cache_client_new(const struct cache_client_options *options,
                               struct cache_client **client, struct err_buf *why)
     __attribute__((warn_unused_result));
+/*
+ * Connect now and not with the first calls, which would have to wait for it. Returns
+ * when each connection stands or has failed once, after `ms` at the latest.
+ */
+void cache_client_connect(struct cache_client *client, int64_t ms);
 /* All callers must be freed. NULLs the caller's pointer. NULL allowed. */
 void cache_client_free(struct cache_client **client);
 

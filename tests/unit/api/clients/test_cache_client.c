@@ -13,6 +13,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -660,6 +662,48 @@ static void stopping_does_not_wait_for_anything(void **state)
     cache_caller_free(&fixture->caller);
 }
 
+/* --- Connecting ahead ------------------------------------------------------------- */
+
+static int64_t connect_ms(struct fixture *fixture, int64_t ms)
+{
+    int64_t started_ns = clock_now_ns();
+    cache_client_connect(fixture->client, ms);
+    return (clock_now_ns() - started_ns) / NS_PER_MS;
+}
+
+static void all_connections_stand_before_the_first_call(void **state)
+{
+    struct fixture *fixture = *state;
+    int status;
+    assert_true(connect_ms(fixture, PATIENCE_MS) < PATIENCE_MS / 2);
+    assert_int_equal(ask_check(fixture, &status), APP_OK);
+    assert_true(connect_ms(fixture, PATIENCE_MS) < 100); /* it stands still */
+}
+
+static void a_cache_that_takes_no_connection_is_not_waited_for_once_it_refused(void **state)
+{
+    assert_true(connect_ms(*state, PATIENCE_MS) < PATIENCE_MS / 2);
+}
+
+/* It connects in the kernel and never says a word. */
+static void a_cache_that_is_hung_is_waited_for_as_long_as_was_said(void **state)
+{
+    struct fixture *fixture = *state;
+    struct sockaddr_un name = {.sun_family = AF_UNIX};
+    int connections = 0;
+    (void)snprintf(name.sun_path, sizeof(name.sun_path), "%s", fixture->address + strlen("unix:"));
+    int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(listener, (const struct sockaddr *)&name, sizeof(name)), 0);
+    assert_int_equal(listen(listener, 16), 0);
+    assert_in_range(connect_ms(fixture, 100), 100, PATIENCE_MS / 2);
+    for (int fd = accept(listener, NULL, NULL); fd >= 0; fd = accept(listener, NULL, NULL)) {
+        connections++;
+        (void)close(fd);
+    }
+    assert_int_equal(connections, 4);
+    (void)close(listener);
+}
+
 static void an_address_that_is_none_is_refused(void **state)
 {
     struct fixture *fixture = *state;
@@ -759,6 +803,9 @@ int main(int argc, char **argv)
         TEST_ALONE(service_resumes_within_two_seconds_of_the_caches_return),
         TEST(an_idle_client_survives_a_restart_without_a_failed_call),
         TEST(stopping_does_not_wait_for_anything),
+        TEST(all_connections_stand_before_the_first_call),
+        TEST_ALONE(a_cache_that_takes_no_connection_is_not_waited_for_once_it_refused),
+        TEST_ALONE(a_cache_that_is_hung_is_waited_for_as_long_as_was_said),
         TEST_ALONE(an_address_that_is_none_is_refused),
         TEST(sixteen_threads_get_in_parallel),
     };
