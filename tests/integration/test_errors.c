@@ -444,8 +444,8 @@ static void every_request_gets_an_id_of_its_own(void **state)
 
 static int start_closed(void **state)
 {
-    return scene_start(
-        state, (const char *const[]){"FETCH_ALLOW_CIDR=192.0.2.0/24", "FETCH_ALLOW_PORTS=", NULL});
+    return scene_start(state, (const char *const[]){"FETCH_ALLOW_CIDR=192.0.2.0/24",
+                                                    "FETCH_ALLOW_PORTS=", "LOG_LEVEL=warn", NULL});
 }
 
 static void loopback_is_refused_unless_it_is_opened(void **state)
@@ -455,6 +455,40 @@ static void loopback_is_refused_unless_it_is_opened(void **state)
     assert_refused(scene, "http://localhost/", 403, "forbidden-address");
     assert_refused(scene, "http://127.1/", 403, "forbidden-address");
     assert_int_equal(origin_connections(scene->origin), 0);
+}
+
+static size_t count(const char *text, const char *word)
+{
+    size_t found = 0;
+    for (const char *at = strstr(text, word); at; at = strstr(at + 1, word))
+        found++;
+    return found;
+}
+
+static void each_refusal_is_one_line_of_the_log_for_jobs_in_the_background_too(void **state)
+{
+    const struct scene *scene = *state;
+    static const char now[] = "http://10.1.2.3/now?token=hush";
+    static const char later[] = "http://10.1.2.4/later?token=hush";
+    struct http_reply reply;
+    scene_post(scene, now, NULL, &reply);
+    assert_int_equal(reply.status, 403);
+    assert_null(strstr(http_reply_text(&reply), "10.1.2.3"));
+    http_reply_release(&reply);
+    scene_ask(scene,
+              &(struct http_call){.url = "/api/emojify/", .body = later, .body_len = strlen(later)},
+              &reply);
+    assert_int_equal(reply.status, 202);
+    http_reply_release(&reply);
+    scene_wait_logged(scene, "api", "http://10.1.2.3/now", "10.1.2.3 is in ");
+    scene_wait_logged(scene, "api", "http://10.1.2.4/later", "10.1.2.4 is in ");
+
+    struct buf log;
+    scene_log(scene, "api", &log);
+    assert_int_equal(count(log.data, "10.1.2.3/now"), 1);
+    assert_int_equal(count(log.data, "10.1.2.4/later"), 1);
+    assert_int_equal(count(log.data, "hush"), 0);
+    buf_release(&log);
 }
 
 int main(int argc, char **argv)
@@ -485,6 +519,7 @@ int main(int argc, char **argv)
     };
     const struct CMUnitTest closed[] = {
         cmocka_unit_test(loopback_is_refused_unless_it_is_opened),
+        cmocka_unit_test(each_refusal_is_one_line_of_the_log_for_jobs_in_the_background_too),
     };
     if (VIPS_INIT(argv[0]))
         return 1;

@@ -4,12 +4,15 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "api/image/detection.h"
 #include "api/image/emojify.h"
 #include "lib/base/clock.h"
 #include "lib/base/limits.h"
 #include "lib/telemetry/wait.h"
+
+enum { URL_SHOWN = 512 };
 
 /* The end of a step that may take `ms`, within the request's own. */
 static int64_t step_deadline(const struct pipeline *pipeline, int64_t ms)
@@ -44,6 +47,15 @@ enum app_err pipeline_upstream_error(struct err_buf *why, enum app_err err, cons
     return err;
 }
 
+/* The audit line: where somebody tried to send us, and why not. A query may be a secret. */
+static void log_refusal(const struct pipeline *pipeline, const char *url)
+{
+    char shown[URL_SHOWN];
+    (void)snprintf(shown, sizeof(shown), "%.*s", (int)strcspn(url, "?#"), url);
+    log_warn(pipeline->log, "Fetch refused",
+             LOG_FIELDS(LOG_STR("url", shown), LOG_STR("reason", pipeline->why->detail)));
+}
+
 static enum app_err fetch(struct pipeline *pipeline, const char *url, struct buf *bytes)
 {
     struct http_fetch fetch = {
@@ -61,6 +73,8 @@ static enum app_err fetch(struct pipeline *pipeline, const char *url, struct buf
     enum app_err err = http_client_fetch(pipeline->worker->http, &fetch, bytes, pipeline->why);
     wait_end(&wait);
     telemetry_upstream(&pipeline->app->telemetry, UPSTREAM_FETCH, started_ns, err);
+    if (err == APP_FORBIDDEN_ADDRESS)
+        log_refusal(pipeline, url);
     return err;
 }
 
