@@ -95,6 +95,16 @@ static void hand_out(const struct local_cache *tier, struct tier_entry *entry,
     file->len = entry->len;
 }
 
+/* Let the web server send it by itself, if it may and does not yet. */
+static void link_direct(struct local_cache *tier, struct tier_entry *entry)
+{
+    if (tier->dir.direct_seconds == 0 || entry->direct)
+        return;
+    const struct tier_file file = tier_file_of(entry);
+    entry->direct = true; /* before it is so, for whoever finds us dead */
+    entry->direct = tier_dir_link_direct(&tier->dir, &file);
+}
+
 static bool is_fresh(const struct local_cache *tier, const struct tier_entry *entry)
 {
     bool may_be_direct = tier->direct_ns > 0 && tier_types[entry->type].place != TIER_OTHER;
@@ -113,6 +123,7 @@ enum local_cache_result local_cache_find(struct local_cache *tier, const char *n
         if (!is_fresh(tier, view.entry)) {
             result = LOCAL_CACHE_STALE;
         } else if (tier_dir_has(&tier->dir, &found)) {
+            link_direct(tier, view.entry); /* a process that stopped took the links with it */
             hand_out(tier, view.entry, file);
             result = LOCAL_CACHE_FRESH;
         } else {
@@ -168,11 +179,7 @@ static void confirm(struct local_cache *tier, struct tier_entry *entry, int64_t 
 {
     if (asked_ns > entry->confirmed_ns)
         entry->confirmed_ns = asked_ns;
-    if (tier->dir.direct_seconds > 0 && !entry->direct) {
-        const struct tier_file file = tier_file_of(entry);
-        entry->direct = true; /* before it is so, for whoever finds us dead */
-        entry->direct = tier_dir_link_direct(&tier->dir, &file);
-    }
+    link_direct(tier, entry);
 }
 
 /* A place in the name's set: its own, a free one, or the one that is longest unused. */

@@ -325,6 +325,24 @@ static void links_go_with_the_last_process_and_those_of_another_max_age_at_once(
     assert_false(exists(scene, "direct-60"));
 }
 
+static void a_link_that_went_with_a_process_is_back_when_the_picture_is_asked_for(void **state)
+{
+    struct scene *scene = *state;
+    struct local_cache_options options = options_of(scene);
+    struct local_cache_file file;
+    assert_true(store_text(scene->tier, "key", "content", &file));
+    local_cache_tend(scene->tier, true);
+    local_cache_free(&scene->tier);
+    assert_false(exists(scene, "direct-60/png/key"));
+    open_tier(scene, &options);
+    assert_false(exists(scene, "direct-60/png/key"));
+    assert_int_equal(look(scene->tier, "key"), LOCAL_CACHE_FRESH);
+    assert_true(exists(scene, "direct-60/png/key"));
+    (void)local_cache_remove(scene->tier, "key");
+    assert_int_equal(look(scene->tier, "key"), LOCAL_CACHE_MISSING);
+    assert_false(exists(scene, "direct-60/png/key"));
+}
+
 static void what_does_not_belong_there_is_swept_away(void **state)
 {
     static const char *const strangers[] = {
@@ -591,6 +609,7 @@ int main(void)
         TEST(what_is_no_picture_has_no_link),
         TEST(a_new_type_takes_the_link_of_the_old_away),
         TEST(links_go_with_the_last_process_and_those_of_another_max_age_at_once),
+        TEST(a_link_that_went_with_a_process_is_back_when_the_picture_is_asked_for),
         TEST(what_does_not_belong_there_is_swept_away),
         TEST(what_is_removed_is_gone_for_all_processes),
         TEST(an_answer_from_before_a_removal_is_not_stored),
