@@ -2,6 +2,7 @@
 /* Files of the local tier, as the web server sends them: told to, or without asking. */
 #include <fcntl.h>
 #include <ftw.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -406,6 +407,30 @@ static void many_who_want_one_cold_file_cost_one_call(void **state)
     assert_int_equal((int)(scene_metric(scene, series) - before), 1);
 }
 
+/* Of a picture that was never direct: the web server cannot say 404, since nobody looked. */
+static void a_request_over_which_the_process_dies_is_a_failure_and_not_a_404(void **state)
+{
+    enum { ASKED_MS = 300, PROCESSES = 2 };
+    const struct scene *scene = *state;
+    pid_t cache = stack_pid(&scene->stack, "cache");
+    pid_t pids[PROCESSES];
+    char url[128];
+    struct http_reply reply;
+    (void)snprintf(url, sizeof(url), "%s/api/cache/never-asked-for", scene->stack.base);
+    size_t count = stack_pids(&scene->stack, "api", pids, PROCESSES);
+    assert_true(count > 0);
+    assert_int_equal(kill(cache, SIGSTOP), 0); /* so that the application has it in its hands */
+    struct http_job *job = http_job_start(&(struct http_call){.url = url});
+    sleep_ms(ASKED_MS);
+    for (size_t i = 0; i < count; i++)
+        assert_int_equal(kill(pids[i], SIGKILL), 0);
+    bool answered = http_job_wait(&job, &reply);
+    assert_int_equal(kill(cache, SIGCONT), 0);
+    assert_true(answered);
+    assert_in_range(reply.status, 500, 503);
+    http_reply_release(&reply);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -421,6 +446,8 @@ int main(void)
         cmocka_unit_test(a_symbolic_link_is_taken_away),
         cmocka_unit_test(many_who_want_one_cold_file_cost_one_call),
         cmocka_unit_test(hits_and_misses_are_counted_and_the_size_is_shown),
+        /* the last, for it takes the application away */
+        cmocka_unit_test(a_request_over_which_the_process_dies_is_a_failure_and_not_a_404),
     };
     return cmocka_run_group_tests(tests, start, scene_stop);
 }
