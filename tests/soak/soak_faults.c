@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "api/clients/breaker.h"
 #include "lib/base/clock.h"
 #include "support/cmocka.h"
 #include "support/process.h"
@@ -147,17 +148,18 @@ static const struct {
     const char *name;
     enum soak_phase until; /* the last phase in which it is done */
     void (*run)(struct soak_faults *faults, pid_t elder);
+    bool opens_breakers; /* of each sibling, which learn of the end one by one */
 } kinds[] = {
-    {"a sibling: kill -9", SOAK_STEADY, kill_sibling},
-    {"a sibling: SIGTERM", SOAK_STEADY, stop_sibling},
-    {"a sibling: SIGSTOP, SIGCONT", SOAK_STEADY, hold_up_sibling},
-    {"cache: kill -9, started again", SOAK_ELDER, kill_cache},
-    {"cache: SIGTERM, started again", SOAK_ELDER, restart_cache},
-    {"cache: SIGSTOP, SIGCONT", SOAK_STEADY, hold_up_cache},
-    {"facebox: kill -9, started again", SOAK_ELDER, kill_facebox},
-    {"facebox: SIGTERM, started again", SOAK_ELDER, restart_facebox},
-    {"facebox: SIGSTOP, SIGCONT", SOAK_STEADY, hold_up_facebox},
-    {"web server: graceful restart", SOAK_EVERYTHING, restart_web},
+    {"a sibling: kill -9", SOAK_STEADY, kill_sibling, false},
+    {"a sibling: SIGTERM", SOAK_STEADY, stop_sibling, false},
+    {"a sibling: SIGSTOP, SIGCONT", SOAK_STEADY, hold_up_sibling, false},
+    {"cache: kill -9, started again", SOAK_ELDER, kill_cache, true},
+    {"cache: SIGTERM, started again", SOAK_ELDER, restart_cache, true},
+    {"cache: SIGSTOP, SIGCONT", SOAK_STEADY, hold_up_cache, true},
+    {"facebox: kill -9, started again", SOAK_ELDER, kill_facebox, true},
+    {"facebox: SIGTERM, started again", SOAK_ELDER, restart_facebox, true},
+    {"facebox: SIGSTOP, SIGCONT", SOAK_STEADY, hold_up_facebox, true},
+    {"web server: graceful restart", SOAK_EVERYTHING, restart_web, false},
 };
 
 enum { KINDS = sizeof(kinds) / sizeof(kinds[0]) };
@@ -215,6 +217,8 @@ void soak_faults_one(struct soak_faults *faults, enum soak_phase phase, pid_t el
     window->begin_ns = clock_now_ns();
     kinds[kind].run(faults, elder);
     int64_t ms = await_recovery(faults);
+    if (kinds[kind].opens_breakers)
+        sleep_ms(BREAKER_STALE_MS); /* after which one that nobody asked refuses nobody either */
     window->end_ns = clock_now_ns() + REACHED_MS * NS_PER_MS;
     upheaval_add(&faults->times[kind], ms);
     random_pause(faults, PAUSE_MS, 5 * PAUSE_MS);
