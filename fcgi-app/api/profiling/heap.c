@@ -2,8 +2,8 @@
 /*
  * tcmalloc keeps a stack with each sampled allocation until it is freed, which
  * gives what lives and no more. For all allocations its hook is used: it costs a
- * subtraction until the thread's next sample is due. The gaps between samples
- * are exponential, as tcmalloc's are, so that no pattern of sizes escapes.
+ * subtraction and tcmalloc's longer way until the thread's next sample is due. The gaps between
+ * samples are exponential, as tcmalloc's are, so that no pattern of sizes escapes.
  *
  * The hook has no context argument, so what it needs is global.
  */
@@ -35,11 +35,16 @@ const struct profile_kind profile_kind_allocs = {
 
 struct heap {
     const struct route_table *routes;
-    int64_t period;            /* of tcmalloc; 0: sampling is off */
-    int64_t allocated_period;  /* of our hook */
+    int64_t period;            /* 0: sampling is off */
     uintptr_t allocator_start; /* where tcmalloc is mapped: its frames say nothing */
     uintptr_t allocator_end;
-    bool hooked;
+    _Atomic unsigned worth; /* an allocation that the hook meets counts so often; 0: no hook */
+    _Atomic int64_t watched_until_ns;
+    struct { /* heap_tick's */
+        unsigned turn;
+        unsigned chosen;
+        uint64_t random;
+    } turns;
     pthread_mutex_t lock;
     struct stacks *allocated; /* guarded by the lock */
 };
@@ -87,7 +92,7 @@ static void take_sample(struct heap *heap, size_t size, const void *return_addre
     uintptr_t pcs[UNWIND_MAX_DEPTH];
     size_t depth = unwind_here(return_address, pcs, UNWIND_MAX_DEPTH);
     size_t skip = skip_allocator(heap, pcs, depth);
-    double scale = scale_of((double)size, heap->allocated_period);
+    double scale = scale_of((double)size, heap->period) * atomic_load(&heap->worth);
     pthread_mutex_lock(&heap->lock);
     stacks_add(heap->allocated, pcs + skip, depth - skip, scale, scale * (double)size);
     pthread_mutex_unlock(&heap->lock);
@@ -100,14 +105,14 @@ static void count_down(struct countdown *thread, size_t size, const void *return
         return;
     if (thread->random == 0) { /* a thread's first allocation is not yet a sample */
         thread->random = (uint64_t)clock_now_ns() ^ (uint64_t)(uintptr_t)thread;
-        thread->bytes_left += next_gap(thread, heap->allocated_period);
+        thread->bytes_left += next_gap(thread, heap->period);
         if (thread->bytes_left >= 0)
             return;
     }
     thread->busy = true;
     take_sample(heap, size, return_address);
     thread->busy = false;
-    thread->bytes_left = next_gap(thread, heap->allocated_period);
+    thread->bytes_left = next_gap(thread, heap->period);
 }
 
 /* tcmalloc calls it after every allocation, holding no lock. */
@@ -130,6 +135,29 @@ static int64_t sampling_period(void)
     return available ? period : 0;
 }
 
+static void set_worth(struct heap *heap, unsigned worth)
+{
+    unsigned before = atomic_load(&heap->worth);
+    if (before > 0 && worth == 0)
+        heap_sample_remove_hook(on_allocation);
+    atomic_store(&heap->worth, worth); /* before it is needed */
+    if (before == 0 && worth > 0 && !heap_sample_add_hook(on_allocation))
+        atomic_store(&heap->worth, 0);
+}
+
+void heap_tick(struct heap *heap, int64_t now_ns)
+{
+    if (heap->period == 0)
+        return;
+    unsigned turn = heap->turns.turn++ % HEAP_TURNS;
+    if (turn == 0)
+        heap->turns.chosen = (unsigned)(random_fraction(&heap->turns.random) * HEAP_TURNS);
+    if (now_ns < atomic_load(&heap->watched_until_ns))
+        set_worth(heap, 1);
+    else
+        set_worth(heap, turn == heap->turns.chosen % HEAP_TURNS ? HEAP_TURNS : 0);
+}
+
 enum app_err heap_new(const struct route_table *routes, struct heap **heap)
 {
     struct heap *made = calloc(1, sizeof(*made));
@@ -141,13 +169,15 @@ enum app_err heap_new(const struct route_table *routes, struct heap **heap)
     }
     made->routes = routes;
     made->period = sampling_period();
-    made->allocated_period = made->period * HEAP_ALLOCATED_PERIODS;
     pthread_mutex_init(&made->lock, NULL);
     if (made->period > 0) {
         unwind_object((uintptr_t)malloc, &made->allocator_start, &made->allocator_end);
         unwind_warm_up();
         atomic_store(&hooked_heap, made);
-        made->hooked = heap_sample_add_hook(on_allocation);
+        made->turns.random = (uint64_t)clock_now_ns();
+        set_worth(made, 1);
+        if (atomic_load(&made->worth) == 0)
+            made->period = 0;
     }
     *heap = made;
     return APP_OK;
@@ -157,8 +187,7 @@ void heap_free(struct heap **heap)
 {
     if (!*heap)
         return;
-    if ((*heap)->hooked)
-        heap_sample_remove_hook(on_allocation);
+    set_worth(*heap, 0);
     atomic_store(&hooked_heap, NULL);
     stacks_free(&(*heap)->allocated);
     pthread_mutex_destroy(&(*heap)->lock);
@@ -221,10 +250,11 @@ enum app_err heap_profile(struct heap *heap, const struct profile_kind *kind,
                           struct profile **profile, struct err_buf *why)
 {
     struct stack_profile *builder = NULL;
-    if (!heap->hooked)
+    if (heap->period == 0)
         return err_set(why, APP_NOT_FOUND,
                        "the heap is not sampled: PROFILE_HEAP is 0, or this "
                        "build has another allocator than tcmalloc");
+    atomic_store(&heap->watched_until_ns, deadline_in_ms(HEAP_WATCHED_MS));
     enum app_err err = stack_profile_new(kind, heap->routes, &builder);
     if (!err)
         err = collect_live(heap, builder);

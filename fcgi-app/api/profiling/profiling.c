@@ -170,6 +170,7 @@ static void tick(void *context)
 {
     struct profiling *profiling = context;
     sampler_tick(profiling->sampler);
+    heap_tick(profiling->heap, clock_now_ns());
 }
 
 /* --- Asking everybody ----------------------------------------------------------------- */

@@ -179,6 +179,53 @@ static void samples_carry_the_route_of_their_stack(void **state)
     heap_free(&heap);
 }
 
+static int64_t allocated_by(struct heap *heap, const char *function)
+{
+    struct profile *profile = profile_of(heap, &profile_kind_allocs);
+    int64_t bytes = profile_sum_in(profile, function, NULL, ALLOC_SPACE);
+    profile_free(&profile);
+    return bytes;
+}
+
+/* In how many ticks, one after the other, allocations were noticed, and how many bytes in all. */
+static int ticks_that_see(struct heap *heap, int ticks, int64_t now_ns, int64_t *bytes)
+{
+    int seen = 0;
+    int64_t begun = allocated_by(heap, "allocate_and_free");
+    int64_t before = begun;
+    for (int i = 0; i < ticks; i++) {
+        heap_tick(heap, now_ns);
+        allocate_and_free();
+        int64_t after = allocated_by(heap, "allocate_and_free");
+        seen += after > before;
+        before = after;
+    }
+    *bytes = before - begun;
+    return seen;
+}
+
+static void the_hook_rests_in_most_ticks_and_what_it_meets_counts_for_them(void **state)
+{
+    enum { ROUNDS = 4 };
+    struct heap *heap = heap_made();
+    int64_t bytes;
+    (void)state;
+    int64_t later_ns = deadline_in_ms(2LL * HEAP_WATCHED_MS); /* nobody has looked for long */
+    assert_int_equal(ticks_that_see(heap, ROUNDS * HEAP_TURNS, later_ns, &bytes), ROUNDS);
+    assert_about(bytes, (int64_t)ROUNDS * HEAP_TURNS * BLOCKS * BLOCK_SIZE, "bytes allocated");
+    heap_free(&heap);
+}
+
+static void while_somebody_looks_it_does_not_rest(void **state)
+{
+    struct heap *heap = heap_made();
+    int64_t bytes;
+    (void)state;
+    assert_int_equal(ticks_that_see(heap, HEAP_TURNS, clock_now_ns(), &bytes), HEAP_TURNS);
+    assert_about(bytes, (int64_t)HEAP_TURNS * BLOCKS * BLOCK_SIZE, "bytes allocated");
+    heap_free(&heap);
+}
+
 static void *allocate_in_thread(void *argument)
 {
     for (int i = 0; i < 20; i++)
@@ -221,6 +268,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(what_was_freed_is_among_all_that_was_allocated),
         cmocka_unit_test(a_stack_begins_with_the_caller_of_malloc),
         cmocka_unit_test(samples_carry_the_route_of_their_stack),
+        cmocka_unit_test(the_hook_rests_in_most_ticks_and_what_it_meets_counts_for_them),
+        cmocka_unit_test(while_somebody_looks_it_does_not_rest),
         cmocka_unit_test(threads_may_allocate_while_profiles_are_made),
     };
     if (!off) {
