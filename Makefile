@@ -34,7 +34,7 @@ DEPS_apache-proxy := apache2-bin libapache2-mod-xsendfile
 DEPS_TEST  := libcmocka-dev golang-go protobuf-compiler google-perftools prometheus redis-server wrk \
 	$(DEPS_apache-fcgid) systemd strace mandoc man-db groff
 # What only `make bench` needs besides.
-DEPS_BENCH := valgrind
+DEPS_BENCH := valgrind linux-perf
 # A browser and what drives it; an npm that is there already is as good as Debian's.
 DEPS_BROWSER = chromium $(if $(shell command -v npm),,nodejs npm)
 DEPS_CHECK := clang-format-14 clang-tidy-14
@@ -206,11 +206,11 @@ $(COUNT_ALLOCATIONS): tests/bench/count_allocations.c tests/bench/allocations.h
 	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) -fPIC -shared -o $@ $<
 
-# Each script in tests/bench/ but these is a benchmark. profiling-cost is one that takes
-# minutes by itself, and is run by its name only.
-BENCHES := $(filter-out %/run.sh %/common.sh %/ways.sh %/fcgi.sh %/experiment.sh %/profiling-cost.sh, \
+# Each script in tests/bench/ but these is a benchmark. The two of profiling take minutes by
+# themselves, and are run by their names only.
+BENCHES := $(filter-out %/run.sh %/common.sh %/ways.sh %/fcgi.sh %/experiment.sh %/profiling-cost.sh %/profiling-share.sh, \
 	$(wildcard tests/bench/*.sh))
-bench: deps deps-test ## measure what requests cost (BENCH=name for one, BENCH=profiling-cost too; build/bench/)
+bench: deps deps-test ## measure what requests cost (BENCH=name for one, profiling-cost and profiling-share too; build/bench/)
 	$(call install,$(DEPS_BENCH))
 	@$(MAKE) all pictures bench-programs
 	@BUILD=$(BUILD) tests/bench/run.sh $(if $(BENCH),tests/bench/$(BENCH).sh,$(BENCHES))
@@ -372,9 +372,11 @@ unit: $(UNIT_TESTS) $(FUZZ_TARGETS) $(ARTWORK) ## build and run the unit tests o
 test: deps deps-test ## build and run the unit, integration and browser tests
 	@$(MAKE) run-tests
 
-# Unit tests look at milliseconds and shares of CPU time, so nothing runs beside them.
+# What looks at milliseconds and shares of CPU time: nothing runs beside it.
+TESTS_ALONE := $(filter %/test_sampler %/test_contention %/test_cache_gate %/test_jwks,$(UNIT_TESTS))
 run-tests: all man pictures $(UNIT_TESTS) $(FUZZ_TARGETS) $(INTEGRATION_TESTS)
-	@BUILD=$(BUILD) tests/run.sh JOBS=1 $(UNIT_TESTS) $(FUZZ_TARGETS) JOBS= WEB=lighttpd $(BROWSER_TESTS) \
+	@BUILD=$(BUILD) tests/run.sh JOBS=1 $(TESTS_ALONE) JOBS= $(filter-out $(TESTS_ALONE),$(UNIT_TESTS)) \
+		$(FUZZ_TARGETS) WEB=lighttpd $(BROWSER_TESTS) \
 		WEB=- $(filter-out $(WEB_TESTS),$(INTEGRATION_TESTS)) $(foreach web,$(WEB_SERVERS),WEB=$(web) $(WEB_TESTS))
 
 screenshots: deps deps-test ## make the README's pictures of the page (docs/images/page-*)

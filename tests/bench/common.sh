@@ -10,9 +10,9 @@ api_ticks() {
     done | awk '{ ticks += $12 + $13 } END { print ticks }'
 }
 
-# The same in nanoseconds, but without the threads that have ended.
-api_cpu_ns() {
-    for pid in $(sed -n 's/^api=//p' "build/run/$1/pids"); do
+# The same in nanoseconds of the processes called $2, but without the threads that have ended.
+cpu_ns() { # port name
+    for pid in $(sed -n "s/^$2=//p" "build/run/$1/pids"); do
         cat "/proc/$pid/task/"*/schedstat
     done | awk '{ ns += $1 } END { printf "%.0f\n", ns }'
 }

@@ -58,7 +58,7 @@ load() { # state
 
 # All four at once; CPU per request in microseconds goes to each state's file.
 round() {
-    for state in $states; do api_cpu_ns "$(port_of $state)" >"$out/$state.before"; done
+    for state in $states; do cpu_ns "$(port_of $state)" api >"$out/$state.before"; done
     pids=
     for state in $states; do
         load $state &
@@ -66,7 +66,7 @@ round() {
     done
     for pid in $pids; do wait "$pid"; done
     for state in $states; do
-        after=$(api_cpu_ns "$(port_of $state)")
+        after=$(cpu_ns "$(port_of $state)" api)
         requests=$(wrk_requests "$out/$state.wrk")
         echo "$(cat "$out/$state.before") $after $requests" |
             awk '{ printf "%.3f\n", ($2 - $1) / $3 / 1000 }' >>"$out/$state.us"

@@ -12,7 +12,7 @@
 #include "cache/redis_connection.h"
 #include "lib/base/clock.h"
 
-enum { INPUT_MAX = 64 * 1024, CALL_MS = 2000 };
+enum { INPUT_MAX = 64 * 1024, CALL_MS = 20000 };
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 

@@ -30,7 +30,7 @@
 
 #include "api/profiling/stack_profile.h"
 
-enum { HEAP_TURNS = 8, HEAP_WATCHED_MS = 120 * 1000 };
+enum { HEAP_TURNS = 16, HEAP_WATCHED_MS = 120 * 1000 };
 
 struct heap;
 

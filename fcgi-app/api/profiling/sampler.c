@@ -195,9 +195,9 @@ enum app_err sampler_collect(struct sampler *sampler, double seconds,
     struct receiver result;
     pthread_mutex_lock(&sampler->lock);
     enum app_err err = open_window(sampler, seconds, &window, why);
-    int64_t end_ns = err ? 0 : window->end_ns;
+    int64_t end_ns = window ? window->end_ns : 0;
     pthread_mutex_unlock(&sampler->lock);
-    if (err)
+    if (!window)
         return err;
 
     while (clock_now_ns() < end_ns && !(cancelled && cancelled(context))) {

@@ -145,7 +145,10 @@ static enum app_err check(struct fixture *fixture)
 static void assert_holds(struct fixture *fixture, const char *id, const void *data, size_t len)
 {
     struct content *content;
-    assert_int_equal(get_from(fixture->store, id, &content), APP_OK);
+    if (get_from(fixture->store, id, &content) != APP_OK || !content) {
+        fail_msg("%s is not there", id);
+        return;
+    }
     assert_int_equal(content->len, len);
     assert_memory_equal(content->data, data, len);
     content_put(content);
