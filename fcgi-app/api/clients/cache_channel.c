@@ -160,6 +160,18 @@ static bool is_used(struct cache_client *client)
     return used;
 }
 
+/*
+ * One connection stands: the others need not wait for the end of their pauses, which have
+ * grown to a second in an outage, while their callers fail. Caller holds the lock.
+ */
+static void hurry_others(struct cache_client *client)
+{
+    for (size_t i = 0; i < CHANNELS; i++) {
+        if (client->watches[i].seen != GRPC_CHANNEL_READY)
+            grpc_channel_reset_connect_backoff(client->watches[i].channel);
+    }
+}
+
 static void *run_watcher(void *argument)
 {
     struct cache_client *client = argument;
@@ -180,6 +192,8 @@ static void *run_watcher(void *argument)
         if (!client->stopping) {
             watch->seen = grpc_channel_check_connectivity_state(watch->channel, 0);
             log_change(client, watch->seen);
+            if (watch->seen == GRPC_CHANNEL_READY)
+                hurry_others(client);
             arm(client, watch);
         }
         pthread_mutex_unlock(&client->lock);

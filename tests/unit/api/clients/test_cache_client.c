@@ -662,6 +662,40 @@ static void stopping_does_not_wait_for_anything(void **state)
     cache_caller_free(&fixture->caller);
 }
 
+/* Each of four callers has another connection, whose pauses between attempts have grown. */
+static void all_connections_are_back_with_the_first(void **state)
+{
+    enum { CALLERS = 4, AWAY_MS = 4000, SOON_MS = 300 };
+    struct fixture *fixture = *state;
+    struct cache_caller *callers[CALLERS];
+    int status = 0;
+    for (int i = 0; i < CALLERS; i++)
+        assert_int_equal(cache_caller_new(fixture->client, &callers[i]), APP_OK);
+    fake_cache_stop(&fixture->fake);
+    int64_t end_ns = deadline_in_ms(AWAY_MS);
+    for (int i = 0; clock_now_ns() < end_ns; i++) {
+        struct cache_call call = call_within(PATIENCE_MS);
+        assert_int_equal(cache_check(callers[i % CALLERS], &call, &status, NULL),
+                         APP_UPSTREAM_FAILED);
+        deadline_sleep(deadline_in_ms(10));
+    }
+    fixture->fake = fake_cache_start(fixture->address);
+    end_ns = deadline_in_ms(PATIENCE_MS);
+    for (enum app_err err = APP_UPSTREAM_FAILED; err && clock_now_ns() < end_ns;) {
+        for (int i = 0; err && i < CALLERS; i++) {
+            struct cache_call call = call_within(PATIENCE_MS);
+            err = cache_check(callers[i], &call, &status, NULL);
+        }
+        deadline_sleep(deadline_in_ms(5));
+    }
+    deadline_sleep(deadline_in_ms(SOON_MS));
+    for (int i = 0; i < CALLERS; i++) {
+        struct cache_call call = call_within(PATIENCE_MS);
+        assert_int_equal(cache_check(callers[i], &call, &status, NULL), APP_OK);
+        cache_caller_free(&callers[i]);
+    }
+}
+
 /* --- Connecting ahead ------------------------------------------------------------- */
 
 static int64_t connect_ms(struct fixture *fixture, int64_t ms)
@@ -803,6 +837,7 @@ int main(int argc, char **argv)
         TEST_ALONE(service_resumes_within_two_seconds_of_the_caches_return),
         TEST(an_idle_client_survives_a_restart_without_a_failed_call),
         TEST(stopping_does_not_wait_for_anything),
+        TEST(all_connections_are_back_with_the_first),
         TEST(all_connections_stand_before_the_first_call),
         TEST_ALONE(a_cache_that_takes_no_connection_is_not_waited_for_once_it_refused),
         TEST_ALONE(a_cache_that_is_hung_is_waited_for_as_long_as_was_said),
