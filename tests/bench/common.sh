@@ -22,6 +22,21 @@ put_file() {
     head -c "$3" /dev/urandom >"build/run/$1/cache/$(printf %s "$2" | md5sum | cut -d' ' -f1)"
 }
 
+# For benchmarks that compare several stacks: one for each of $states, at the port that the
+# benchmark's port_of gives it, with a file of 100 KB in its cache.
+up() { # state settings...
+    port=$(port_of "$1")
+    shift
+    env "$@" PORT="$port" httpd-conf/stack.sh up >/dev/null
+    put_file "$port" bench-100k 100000
+}
+
+down() {
+    for state in $states; do
+        PORT=$(port_of "$state") httpd-conf/stack.sh down >/dev/null 2>&1 || true
+    done
+}
+
 # Requests that wrk has made, from its output; fails when any was not answered with 2xx.
 wrk_requests() { # file
     ! grep -E 'Non-2xx|Socket errors' "$1" >&2 || return 1

@@ -37,19 +37,7 @@ port_of() { # state
     case $1 in off) echo "$PORT" ;; idle) echo $((PORT + 1)) ;; 100hz) echo $((PORT + 2)) ;; heap) echo $((PORT + 3)) ;; esac
 }
 
-down() {
-    for state in $states; do
-        PORT=$(port_of $state) httpd-conf/stack.sh down >/dev/null 2>&1 || true
-    done
-}
 trap down EXIT
-
-up() { # state settings...
-    port=$(port_of "$1")
-    shift
-    env "$@" PORT="$port" httpd-conf/stack.sh up >/dev/null
-    put_file "$port" bench-100k 100000
-}
 
 load() { # state
     wrk -t1 -c1 -d"${SECONDS_EACH}s" "http://127.0.0.1:$(port_of "$1")/api/cache/bench-100k" \

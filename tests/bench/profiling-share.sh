@@ -20,6 +20,7 @@ ROUNDS=${ROUNDS:-5}
 SECONDS_EACH=${SECONDS_EACH:-5}
 PORT=${PORT:-18520}
 out=build/bench/profiling-share
+states='none heap 100hz'
 mkdir -p "$out"
 
 export API_PROCESSES=1 LOG_LEVEL=warn DIRECT=off PROFILE_AUTO=off PROFILE=on
@@ -30,19 +31,7 @@ port_of() { # state
     case $1 in none) echo "$PORT" ;; heap) echo $((PORT + 1)) ;; 100hz) echo $((PORT + 2)) ;; esac
 }
 
-down() {
-    for state in none heap 100hz; do
-        PORT=$(port_of $state) httpd-conf/stack.sh down >/dev/null 2>&1 || true
-    done
-}
 trap down EXIT
-
-up() { # state settings...
-    port=$(port_of "$1")
-    shift
-    env "$@" PORT="$port" httpd-conf/stack.sh up >/dev/null
-    put_file "$port" bench-100k 100000
-}
 
 # CPU time of web server, application and cache, and the application's alone.
 spent() { # state
@@ -88,7 +77,7 @@ for load in tier:30s asked:0; do
     rm -f "$out"/*.shares
     before=$(spent none)
     for turn in $(seq "$ROUNDS"); do
-        for state in none heap 100hz; do shares $state >>"$out/$state.shares"; done
+        for state in $states; do shares $state >>"$out/$state.shares"; done
     done
     part=$(echo "$before $(spent none)" | awk '{ print ($4 - $2) / ($3 - $1) }')
     down

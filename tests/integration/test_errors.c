@@ -478,7 +478,8 @@ static void each_refusal_is_one_line_of_the_log_for_jobs_in_the_background_too(v
     scene_ask(scene,
               &(struct http_call){.url = "/api/emojify/", .body = later, .body_len = strlen(later)},
               &reply);
-    bool has_jobs = reply.status != 501; /* not behind mod_fcgid, which ends processes as it likes */
+    bool has_jobs =
+        reply.status != 501; /* not behind mod_fcgid, which ends processes as it likes */
     if (has_jobs)
         assert_int_equal(reply.status, 202);
     http_reply_release(&reply);
