@@ -8,6 +8,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/digest.h"
+#include "support/checked_load.h"
 #include "support/cmocka.h"
 #include "support/process.h"
 #include "support/scene.h"
@@ -233,6 +234,26 @@ static void a_cache_that_hangs_is_a_gateway_timeout_until_it_goes_on(void **stat
     scene_wait_status(scene, "/api/health", 200, BACK_MS);
 }
 
+static void a_cache_that_stands_still_for_a_moment_fails_nobody(void **state)
+{
+    enum { TIMES = 5, STILL_MS = 150 /* and SIGNAL_MS */ };
+    const struct scene *scene = *state;
+    struct checked_load_result result;
+    struct checked_load *load =
+        checked_load_start(scene, &(struct checked_load_options){.getters = 8});
+    for (int i = 0; i < TIMES; i++) {
+        signal_upstream(scene, "cache", SIGSTOP);
+        sleep_ms(STILL_MS);
+        signal_upstream(scene, "cache", SIGCONT);
+    }
+    checked_load_stop(&load, &result);
+    if (result.failure_count > 0)
+        fail_msg("%zu of %u requests failed, the first: %d %s", result.failure_count, result.gets,
+                 result.failures[0].status, result.failures[0].words);
+    assert_int_equal(result.wrong, 0);
+    checked_load_result_release(&result);
+}
+
 static void a_facebox_that_hangs_is_a_gateway_timeout_and_holds_up_nobody_else(void **state)
 {
     const struct scene *scene = *state;
@@ -283,6 +304,8 @@ int main(void)
         cmocka_unit_test(a_cache_that_was_away_for_long_is_used_as_soon_as_it_is_back),
         cmocka_unit_test(a_facebox_that_was_killed_is_named_and_used_again_when_it_is_back),
         cmocka_unit_test_teardown(a_cache_that_hangs_is_a_gateway_timeout_until_it_goes_on,
+                                  let_all_go_on),
+        cmocka_unit_test_teardown(a_cache_that_stands_still_for_a_moment_fails_nobody,
                                   let_all_go_on),
         cmocka_unit_test_teardown(
             a_facebox_that_hangs_is_a_gateway_timeout_and_holds_up_nobody_else, let_all_go_on),

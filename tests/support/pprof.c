@@ -102,6 +102,7 @@ struct pprof_load {
     _Atomic bool stop;
     _Atomic unsigned requests;
     _Atomic unsigned failed;
+    char first_failure[512]; /* of whoever made `failed` 1 */
 };
 
 static void *run_load(void *object)
@@ -110,8 +111,9 @@ static void *run_load(void *object)
     while (!atomic_load(&load->stop)) {
         struct http_reply reply;
         bool answered = http_perform(&(struct http_call){.url = load->url}, &reply);
-        if (!answered || reply.status != 200)
-            atomic_fetch_add(&load->failed, 1);
+        if ((!answered || reply.status != 200) && atomic_fetch_add(&load->failed, 1) == 0)
+            (void)snprintf(load->first_failure, sizeof(load->first_failure), "%d %s %s",
+                           reply.status, reply.error, http_reply_text(&reply));
         atomic_fetch_add(&load->requests, 1);
         http_reply_release(&reply);
     }
@@ -140,6 +142,9 @@ void pprof_load_stop(struct pprof_load **stopped, unsigned *requests, unsigned *
         *requests = load->requests;
     if (failed)
         *failed = load->failed;
+    if (load->failed)
+        print_message("%u of %u requests failed, the first: %s\n", load->failed, load->requests,
+                      load->first_failure);
     free(load);
     *stopped = NULL;
 }

@@ -40,7 +40,7 @@ struct pprof_pids pprof_pids(const struct scene *scene);
 /* Threads that fetch a picture again and again, so that every sibling has work. */
 struct pprof_load;
 struct pprof_load *pprof_load_start(const struct scene *scene);
-/* Stop them; how many requests there were and how many of them had no 200. */
+/* Stop them; how many requests there were and how many of them had no 200: the first is printed. */
 void pprof_load_stop(struct pprof_load **load, unsigned *requests, unsigned *failed);
 
 /* A profile.proto, gzipped or not, taken apart; fails the test when it is not well-formed. */

@@ -10,12 +10,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/clients/wait_budget.h"
 #include "lib/base/clock.h"
 #include "lib/telemetry/lock.h"
 
-enum { FETCH_TIMEOUT_MS = 3000, IMPATIENT_MS = 100, UNKNOWN_IDS = 64 };
+enum { FETCH_TIMEOUT_MS = 3000, UNKNOWN_IDS = 64 };
 
 static const int64_t set_lifetime_ns = 3600 * NS_PER_S;
+static const int64_t renewal_age_ns = 2700 * NS_PER_S;
+static const int64_t renewal_retry_ns = 60 * NS_PER_S;
 static const int64_t unknown_lifetime_ns = 60 * NS_PER_S;
 static const int64_t refresh_interval_ns = 10 * NS_PER_S;
 static const int64_t retry_interval_ns = 1 * NS_PER_S;
@@ -32,10 +35,11 @@ struct jwks {
     pthread_mutex_t lock;
     pthread_cond_t fetched; /* CLOCK_MONOTONIC */
     bool fetching;
-    unsigned waiting;
+    struct wait_budget budget;
     struct jwt_key *keys[LIMIT_JWKS_KEYS];
     size_t key_count;    /* 0: there is no set */
     int64_t fetched_ns;  /* when the set came */
+    int64_t renew_at_ns; /* then the next who comes fetches it anew, good as it still is */
     int64_t retry_at_ns; /* after a failure: not before */
     struct unknown_id unknown[UNKNOWN_IDS];
     size_t next_unknown; /* the oldest, which is overwritten next */
@@ -54,6 +58,7 @@ enum app_err jwks_new(const struct jwks_options *options, struct jwks **jwks)
     if (!made)
         return APP_NO_MEMORY;
     made->options = *options;
+    made->budget.most = options->patient;
     if (!made->options.now_ns)
         made->options.now_ns = clock_now_ns;
     if (pthread_condattr_init(&attributes) != 0) {
@@ -95,6 +100,12 @@ void jwks_free(struct jwks **jwks)
 static bool has_set(const struct jwks *jwks, int64_t now_ns)
 {
     return jwks->key_count > 0 && now_ns - jwks->fetched_ns < set_lifetime_ns;
+}
+
+/* So that the end of the set's hour is nobody's wait. */
+static bool wants_renewal(const struct jwks *jwks, int64_t now_ns)
+{
+    return !jwks->fetching && now_ns >= jwks->renew_at_ns && now_ns >= jwks->retry_at_ns;
 }
 
 static struct jwt_key *find(const struct jwks *jwks, const char *id)
@@ -168,17 +179,24 @@ static enum app_err fetch(const struct jwks *jwks, const struct jwks_call *call,
 static enum app_err refresh(struct jwks *jwks, const struct jwks_call *call, struct err_buf *why)
 {
     struct key_list list = {.count = 0};
+    int64_t no_deadline_ns = INT64_MAX; /* the fetch has one of its own */
     jwks->fetching = true;
+    wait_budget_heard(&jwks->budget); /* the server's silence begins with the question */
+    bool has_place = wait_budget_take(&jwks->budget, &no_deadline_ns);
     pthread_mutex_unlock(&jwks->lock);
     enum app_err err = fetch(jwks, call, &list, why);
     lock_mutex(&jwks->lock);
+    if (has_place)
+        wait_budget_give(&jwks->budget);
+    int64_t now_ns = jwks->options.now_ns();
+    jwks->renew_at_ns = now_ns + (err ? renewal_retry_ns : renewal_age_ns);
     if (err) {
-        jwks->retry_at_ns = jwks->options.now_ns() + retry_interval_ns;
+        jwks->retry_at_ns = now_ns + retry_interval_ns;
     } else {
         release_keys(jwks->keys, jwks->key_count);
         memcpy(jwks->keys, list.keys, sizeof(jwks->keys));
         jwks->key_count = list.count;
-        jwks->fetched_ns = jwks->options.now_ns();
+        jwks->fetched_ns = now_ns;
     }
     jwks->fetching = false;
     pthread_cond_broadcast(&jwks->fetched);
@@ -188,15 +206,13 @@ static enum app_err refresh(struct jwks *jwks, const struct jwks_call *call, str
 /* Until the thread that fetches has done so. */
 static enum app_err wait_for_fetch(struct jwks *jwks, int64_t deadline_ns, struct err_buf *why)
 {
-    bool is_patient = jwks->waiting + 1 < jwks->options.patient;
-    if (!is_patient)
-        deadline_ns = deadline_min(deadline_ns, deadline_in_ms(IMPATIENT_MS));
+    bool has_place = wait_budget_take(&jwks->budget, &deadline_ns);
     struct timespec deadline = {deadline_ns / NS_PER_S, deadline_ns % NS_PER_S};
     int failed = 0;
-    jwks->waiting += is_patient;
     while (jwks->fetching && !failed)
         failed = pthread_cond_timedwait(&jwks->fetched, &jwks->lock, &deadline);
-    jwks->waiting -= is_patient;
+    if (has_place)
+        wait_budget_give(&jwks->budget);
     if (!jwks->fetching)
         return APP_OK;
     err_detail(why, "JWKS: another request still waits for the server");
@@ -210,9 +226,14 @@ enum app_err jwks_get(struct jwks *jwks, const struct jwks_call *call, const cha
     struct jwt_key *found = NULL;
     lock_mutex(&jwks->lock);
     while (!err) {
-        found = has_set(jwks, jwks->options.now_ns()) ? find(jwks, id) : NULL;
-        if (found)
+        int64_t now_ns = jwks->options.now_ns();
+        found = has_set(jwks, now_ns) ? find(jwks, id) : NULL;
+        if (found && !wants_renewal(jwks, now_ns))
             break;
+        if (found) {
+            (void)refresh(jwks, call, NULL);
+            continue;
+        }
         err = may_ask(jwks, id, why);
         if (!err && jwks->fetching) {
             err = wait_for_fetch(jwks, call->deadline_ns, why);

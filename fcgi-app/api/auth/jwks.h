@@ -2,13 +2,16 @@
 /*
  * The authentication server's keys, kept so that a token costs no request.
  *
- * The set is fetched when it is first needed, is good for an hour, and is
+ * The set is fetched when it is first needed and is good for an hour. Once it is
+ * 45 minutes old one request fetches it anew, while the others go on with what is
+ * there; if that fails, another tries a minute later. It is also
  * fetched anew when a token names a key that is not in it, for that is how a new
  * key shows. Since anybody can make such names up, that happens at most once in
  * ten seconds, not for the same name within a minute, and after a failure not
- * within a second. One thread fetches while the others wait; only
- * `patient` of them wait as long as it takes, the rest 100 ms, so that a server
- * that hangs does not take every thread.
+ * within a second. One thread fetches while those wait that need a key which is not
+ * there; only `patient` threads in all wait as long as it takes, the rest until half
+ * a second after the fetch began (wait_budget.h), so that a server that hangs does
+ * not take every thread.
  *
  * A server that is down does no harm to keys that are in the set and younger
  * than an hour. jwks_new at start, jwks_get from any thread, jwks_free.

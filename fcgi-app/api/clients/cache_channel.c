@@ -305,9 +305,9 @@ struct cache_gate *cache_client_gate(struct cache_client *client)
     return &client->gate;
 }
 
-bool cache_wait_begin(struct cache_client *client)
+bool cache_wait_begin(struct cache_client *client, int64_t *deadline_ns)
 {
-    return wait_budget_take(&client->gate.budget);
+    return wait_budget_take(&client->gate.budget, deadline_ns);
 }
 
 void cache_wait_end(struct cache_client *client)

@@ -219,7 +219,7 @@ struct permit {
     struct breaker_pass pass;
     struct breaker *breaker; /* NULL: it is not asked, or there is none */
     bool waits_at_length;    /* holds a place in the budget */
-    bool waits_shortly;      /* since there was none */
+    bool is_cut_short;       /* since there was none */
     bool in_full;            /* it has the time that the cache is due */
 };
 
@@ -229,6 +229,7 @@ static enum app_err enter(struct cache_caller *caller, struct cache_call *call,
 {
     int64_t now_ns = clock_now_ns();
     int64_t shortly_ns = now_ns + WAIT_BUDGET_SHORT_MS * NS_PER_MS;
+    int64_t due_ns = call->deadline_ns;
     *permit = (struct permit){
         .in_full = breaker_is_full_time(now_ns, call->deadline_ns, call->timeout_ms)};
     if (method == CACHE_CHECK)
@@ -238,12 +239,9 @@ static enum app_err enter(struct cache_caller *caller, struct cache_call *call,
         permit->breaker, now_ns, deadline_min(call->deadline_ns, shortly_ns), &permit->pass, why);
     if (err || method == CACHE_PUT || call->deadline_ns <= shortly_ns)
         return err;
-    permit->waits_at_length = wait_budget_take(&caller->gate->budget);
-    permit->waits_shortly = !permit->waits_at_length;
-    if (permit->waits_shortly) {
-        call->deadline_ns = deadline_in_ms(WAIT_BUDGET_SHORT_MS);
-        permit->in_full = false;
-    }
+    permit->waits_at_length = wait_budget_take(&caller->gate->budget, &call->deadline_ns);
+    permit->is_cut_short = call->deadline_ns < due_ns;
+    permit->in_full &= !permit->is_cut_short;
     return APP_OK;
 }
 
@@ -260,13 +258,16 @@ static enum breaker_outcome outcome_of(const struct reply *reply, bool in_full)
     return failed ? BREAKER_FAILED : BREAKER_ANSWERED;
 }
 
-static void leave(struct cache_caller *caller, const struct permit *permit,
-                  const struct reply *reply)
+/* That a Check is answered says nothing of the store, so it does not end a silence. */
+static void leave(struct cache_caller *caller, enum cache_method method,
+                  const struct permit *permit, const struct reply *reply)
 {
+    enum breaker_outcome outcome = outcome_of(reply, permit->in_full);
     if (permit->waits_at_length)
         wait_budget_give(&caller->gate->budget);
-    breaker_leave(permit->breaker, &permit->pass, outcome_of(reply, permit->in_full),
-                  clock_now_ns());
+    if (outcome == BREAKER_ANSWERED && method != CACHE_CHECK)
+        wait_budget_heard(&caller->gate->budget);
+    breaker_leave(permit->breaker, &permit->pass, outcome, clock_now_ns());
 }
 
 /*
@@ -291,10 +292,10 @@ static enum app_err run_call(struct cache_caller *caller, const struct cache_cal
         try_call(caller, &admitted, method, request, &reply);
     }
     grpc_slice_unref(request);
-    leave(caller, &permit, &reply);
+    leave(caller, method, &permit, &reply);
 
     err = judge(method, &reply, why);
-    if (err == APP_UPSTREAM_TIMEOUT && permit.waits_shortly)
+    if (err == APP_UPSTREAM_TIMEOUT && permit.is_cut_short)
         err = err_set(why, APP_UNAVAILABLE, "the cache is busy, try again later");
     if (!err) {
         *message = reply.message;

@@ -18,8 +18,8 @@
  * UTF-8), APP_NO_MEMORY; why->detail has gRPC's status and words. Get, Exists
  * and Check are tried once more on UNAVAILABLE, and on a CANCELLED that we did
  * not cause. All but Check: APP_UNAVAILABLE at once while the breaker is open, and
- * APP_CLIENT_GONE when call->cancel says so. Get and Exists: APP_UNAVAILABLE after
- * WAIT_BUDGET_SHORT_MS when `patient` threads wait already.
+ * APP_CLIENT_GONE when call->cancel says so. Get and Exists: APP_UNAVAILABLE when `patient`
+ * threads wait already and the cache is silent (wait_budget.h).
  */
 #ifndef API_CLIENTS_CACHE_CLIENT_H
 #define API_CLIENTS_CACHE_CLIENT_H
@@ -68,10 +68,10 @@ void cache_client_connect(struct cache_client *client, int64_t ms);
 void cache_client_free(struct cache_client **client);
 
 /*
- * For who waits for another thread's call instead of making one: true, wait at length, then
- * cache_wait_end; false: wait for WAIT_BUDGET_SHORT_MS. Any thread.
+ * For who waits for another thread's call instead of making one: true, wait until the
+ * deadline, then cache_wait_end; false: *deadline_ns is now the most. Any thread.
  */
-bool cache_wait_begin(struct cache_client *client);
+bool cache_wait_begin(struct cache_client *client, int64_t *deadline_ns);
 void cache_wait_end(struct cache_client *client);
 
 enum app_err cache_caller_new(struct cache_client *client, struct cache_caller **caller)

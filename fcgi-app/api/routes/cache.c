@@ -110,14 +110,21 @@ static enum app_err ask(struct exchange *exchange, struct local_cache *tier,
     return APP_OK;
 }
 
-/* As flight_begin; who waits for another process takes a place like who waits for a call. */
+/* The wait was cut short, since others wait for the cache already. */
+static enum app_err busy(struct exchange *exchange)
+{
+    return err_set(&exchange->why, APP_UNAVAILABLE, "the cache is busy, try again later");
+}
+
+/*
+ * As flight_begin; who waits for another process takes a place like who waits for a call.
+ * FLIGHT_TIMEOUT: outcome->err says what that means for the client.
+ */
 static enum flight_role begin_flight(struct exchange *exchange, int64_t deadline_ns,
                                      struct flight *flight, struct flight_outcome *outcome)
 {
     struct app *app = exchange->app;
-    bool at_length = cache_wait_begin(app->cache);
-    if (!at_length)
-        deadline_ns = deadline_min(deadline_ns, deadline_in_ms(WAIT_BUDGET_SHORT_MS));
+    bool at_length = cache_wait_begin(app->cache, &deadline_ns);
     const struct flight_call call = {
         .kind = FLIGHT_GET,
         .key = exchange->parameter,
@@ -127,6 +134,8 @@ static enum flight_role begin_flight(struct exchange *exchange, int64_t deadline
     enum flight_role role = flight_begin(app->table, &call, flight, outcome);
     if (at_length)
         cache_wait_end(app->cache);
+    if (role == FLIGHT_TIMEOUT)
+        outcome->err = at_length ? APP_UPSTREAM_TIMEOUT : busy(exchange);
     return role;
 }
 
@@ -158,7 +167,7 @@ static enum app_err ask_once(struct exchange *exchange, struct local_cache *tier
             local_cache_find(tier, exchange->parameter, &got->tier_file) == LOCAL_CACHE_FRESH;
         return got->in_tier ? APP_OK : ask(exchange, tier, call, got);
     case FLIGHT_TIMEOUT:
-        return APP_UPSTREAM_TIMEOUT;
+        return outcome.err;
     }
     return APP_INTERNAL;
 }
@@ -192,14 +201,12 @@ static enum app_err join(struct exchange *exchange, const char *key, int64_t dea
                          struct coalesce_member *member)
 {
     struct app *app = exchange->app;
-    bool at_length = cache_wait_begin(app->cache);
-    if (!at_length)
-        deadline_ns = deadline_min(deadline_ns, deadline_in_ms(WAIT_BUDGET_SHORT_MS));
+    bool at_length = cache_wait_begin(app->cache, &deadline_ns);
     enum app_err err = coalesce_join(app->gets, key, deadline_ns, member);
     if (at_length)
         cache_wait_end(app->cache);
     else if (err == APP_UPSTREAM_TIMEOUT)
-        err = err_set(&exchange->why, APP_UNAVAILABLE, "the cache is busy, try again later");
+        err = busy(exchange);
     return err;
 }
 

@@ -218,6 +218,37 @@ static void a_burst_on_a_healthy_cache_is_never_refused(void **state)
     }
 }
 
+/* Longer than who finds no place waits in any case, shorter than the silence that is borne. */
+static void a_cache_that_stands_still_for_a_moment_turns_nobody_away(void **state)
+{
+    struct fixture *fixture = *state;
+    struct waiter waiters[THREADS];
+    script(fixture, "Exists", 0, 3 * WAIT_BUDGET_SHORT_MS);
+    run_waiters(fixture, waiters);
+    for (int i = 0; i < THREADS; i++)
+        assert_int_equal(waiters[i].err, APP_OK);
+}
+
+static void a_silence_is_sat_out_once_and_ends_with_an_answer(void **state)
+{
+    struct fixture *fixture = *state;
+    struct waiter waiters[THREADS];
+    script(fixture, "Exists", 0, 5000);
+    for (int round = 0; round < 2; round++) {
+        run_waiters(fixture, waiters);
+        for (int i = 0; i < THREADS; i++) {
+            if (waiters[i].err == APP_UNAVAILABLE)
+                assert_true((waiters[i].spent_ms < WAIT_BUDGET_SILENCE_MS - 50) == (round > 0));
+        }
+    }
+    script(fixture, "Exists", 0, 0);
+    assert_int_equal(exists(fixture), APP_OK);
+    script(fixture, "Exists", 0, 3 * WAIT_BUDGET_SHORT_MS);
+    run_waiters(fixture, waiters);
+    for (int i = 0; i < THREADS; i++)
+        assert_int_equal(waiters[i].err, APP_OK);
+}
+
 static bool after_a_while(void *context)
 {
     return clock_now_ns() > *(int64_t *)context;
@@ -254,6 +285,8 @@ int main(void)
         TEST(the_breaker_does_not_keep_a_check_from_asking),
         TEST(a_hung_cache_holds_as_many_threads_as_may_be_patient),
         TEST(a_burst_on_a_healthy_cache_is_never_refused),
+        TEST(a_cache_that_stands_still_for_a_moment_turns_nobody_away),
+        TEST(a_silence_is_sat_out_once_and_ends_with_an_answer),
         TEST(a_call_that_nobody_wants_any_more_ends_soon),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
