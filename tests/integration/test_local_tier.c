@@ -2,6 +2,7 @@
 /* Files of the local tier, as the web server sends them: told to, or without asking. */
 #include <fcntl.h>
 #include <ftw.h>
+#include <jansson.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -243,6 +244,36 @@ static void a_picture_is_gone_once_taking_it_down_was_answered(void **state)
     }
 }
 
+static void what_is_fresh_is_known_to_a_post_without_asking_the_cache(void **state)
+{
+    const struct scene *scene = *state;
+    struct scene_url url = scene_url(scene, "/pictures/camera.png");
+    char key[MD5_HEX_LEN + 1], path[64];
+    struct http_reply reply;
+    scene_emojify(scene, url.text, key);
+    (void)snprintf(path, sizeof(path), "/api/cache/%s", key);
+    warm(scene, path);
+
+    pid_t cache = stack_pid(&scene->stack, "cache");
+    assert_int_equal(kill(cache, SIGSTOP), 0);
+    scene_post(scene, url.text, SCENE_JSON, &reply);
+    assert_int_equal(kill(cache, SIGCONT), 0);
+    json_t *answer = assert_json(&reply);
+    assert_int_equal(reply.status, 200);
+    assert_string_equal(json_string_value(json_object_get(answer, "id")), key);
+    assert_true(json_is_true(json_object_get(answer, "cached")));
+    json_decref(answer);
+    http_reply_release(&reply);
+
+    /* Nor is it remembered past its end. */
+    ask(scene, "DELETE", path, "Authorization: Bearer " TOKEN, &reply);
+    assert_int_equal(reply.status, 204);
+    http_reply_release(&reply);
+    scene_post(scene, url.text, NULL, &reply);
+    assert_int_equal(reply.status, 410);
+    http_reply_release(&reply);
+}
+
 /* All but the directory itself, which only its parent's owner could make again. */
 static int remove_found(const char *path, const struct stat *status, int type, struct FTW *ftw)
 {
@@ -440,6 +471,7 @@ int main(void)
         cmocka_unit_test(the_end_of_a_name_means_nothing),
         cmocka_unit_test(nothing_is_older_than_the_ttl_and_a_second),
         cmocka_unit_test(a_picture_is_gone_once_taking_it_down_was_answered),
+        cmocka_unit_test(what_is_fresh_is_known_to_a_post_without_asking_the_cache),
         cmocka_unit_test(a_tier_that_is_wiped_fails_no_request),
         cmocka_unit_test(what_cannot_be_opened_is_the_applications_to_send),
         cmocka_unit_test(nothing_else_is_reachable),

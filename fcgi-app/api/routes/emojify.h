@@ -16,7 +16,10 @@
 enum app_err emojify_read_source(struct exchange *exchange, struct pipeline_source *source,
                                  char key[MD5_HEX_LEN + 1]) __attribute__((warn_unused_result));
 
-/* Whether the cache has it already. Errors of cache_exists. */
+/*
+ * Whether the cache has it already, or had it when it was asked within LOCAL_CACHE_TTL.
+ * Errors of cache_exists.
+ */
 enum app_err emojify_is_cached(struct exchange *exchange, const char *key, bool *cached)
     __attribute__((warn_unused_result));
 
