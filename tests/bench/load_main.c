@@ -13,6 +13,8 @@
  *       -u            the body's first 16 '#' in a row are another number for each request
  *
  *       -f FILES      (8) see below
+ *       -w FILE       writes of each request there when it was due and when its answer was
+ *                     whole: two numbers a line, in seconds of CLOCK_MONOTONIC
  *
  * A %d in PATH stands for a number from 1 to FILES. The connections take turns through
  * all of them; with as many connections as files each stays with its own.
@@ -75,6 +77,7 @@ struct options {
     const char *type;
     const char *body_file;
     bool unique;
+    const char *times_file;
     struct group groups[GROUPS_MAX];
     size_t group_count;
 };
@@ -114,6 +117,7 @@ struct samples {
     size_t count;
 };
 static struct samples latencies, lateness;
+static int64_t *times_due; /* of -w: when each of `latencies` began, in ns */
 static unsigned long long requests, errors, body_bytes;
 
 static void die(const char *what)
@@ -243,6 +247,8 @@ static void end(struct connection *connection, bool ok)
     requests++;
     if (!ok || connection->status >= 400)
         errors++;
+    if (times_due && latencies.count < SAMPLES_MAX)
+        times_due[latencies.count] = connection->since_ns;
     add_sample(&latencies, connection->since_ns);
     if (!ok || connection->closes)
         reopen(connection);
@@ -353,6 +359,20 @@ static void run(void)
     }
 }
 
+/* Before report, which sorts them. */
+static void write_times(void)
+{
+    FILE *file = fopen(options.times_file, "we");
+    if (!file)
+        die(options.times_file);
+    for (size_t i = 0; i < latencies.count; i++) {
+        double due = (double)times_due[i] / (double)NS_PER_S;
+        fprintf(file, "%.6f %.6f\n", due, due + (double)latencies.us[i] / 1e6);
+    }
+    if (fclose(file) != 0)
+        die(options.times_file);
+}
+
 static void report(double seconds)
 {
     qsort(latencies.us, latencies.count, sizeof(*latencies.us), by_size);
@@ -439,7 +459,7 @@ static void add_group(char *argument)
 static void read_arguments(int argc, char **argv)
 {
     int option;
-    while ((option = getopt(argc, argv, "c:s:n:r:i:f:p:m:d:t:u")) != -1) {
+    while ((option = getopt(argc, argv, "c:s:n:r:i:f:p:m:d:t:uw:")) != -1) {
         if (option == 'c')
             options.connections = strtol(optarg, NULL, 10);
         else if (option == 's')
@@ -462,14 +482,16 @@ static void read_arguments(int argc, char **argv)
             options.type = optarg;
         else if (option == 'u')
             options.unique = true;
+        else if (option == 'w')
+            options.times_file = optarg;
         else
             exit(2);
     }
     errno = EINVAL;
     if (argc - optind != 2 || options.connections < 1 || options.connections > CONNECTIONS_MAX ||
         options.files < 1 || options.files > FILES_MAX)
-        die("usage: load [-c N] [-s S] [-n N] [-r RATE] [-i N] [-f FILES] [-p NAME=PID,...] PORT "
-            "PATH");
+        die("usage: load [-c N] [-s S] [-n N] [-r RATE] [-i N] [-f FILES] [-w FILE] "
+            "[-p NAME=PID,...] PORT PATH");
     options.port = strtol(argv[optind], NULL, 10);
     options.path = argv[optind + 1];
 }
@@ -484,6 +506,8 @@ int main(int argc, char **argv)
         die("no memory");
     prepare(&latencies);
     prepare(&lateness);
+    if (options.times_file && !(times_due = malloc(SAMPLES_MAX * sizeof(*times_due))))
+        die("no memory");
     /* The kernel would let us sleep 50 us longer than what is due can wait. */
     (void)prctl(PR_SET_TIMERSLACK, 1);
     for (long i = 0; i < options.connections; i++) {
@@ -496,6 +520,9 @@ int main(int argc, char **argv)
         options.groups[i].before_ns = cpu_of_group(&options.groups[i]);
     int64_t started_ns = clock_now_ns();
     run();
-    report((double)(clock_now_ns() - started_ns) / (double)NS_PER_S);
+    double seconds = (double)(clock_now_ns() - started_ns) / (double)NS_PER_S;
+    if (options.times_file)
+        write_times();
+    report(seconds);
     return EXIT_SUCCESS;
 }
