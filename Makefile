@@ -415,7 +415,8 @@ asan: ## make test under AddressSanitizer and UBSan, leaks included
 tsan: deps deps-test ## the unit tests, and the integration tests that load the service, under ThreadSanitizer
 	@$(MAKE) VARIANT=tsan run-tsan
 
-TSAN_TESTS = $(UNIT_TESTS) $(addprefix $(BUILD)/tests/integration/,test_emojify test_lifecycle test_jobs)
+# Nor is the test of a program without threads, which gives it an environment of its own.
+TSAN_TESTS = $(filter-out %/test_artwork_render,$(UNIT_TESTS)) $(addprefix $(BUILD)/tests/integration/,test_emojify test_lifecycle test_jobs)
 run-tsan: all pictures $(TSAN_TESTS)
 	@TSAN_OPTIONS="ignore_noninstrumented_modules=1 suppressions=$(CURDIR)/tests/tsan.supp" \
 		BUILD=$(BUILD) tests/run.sh $(TSAN_TESTS)

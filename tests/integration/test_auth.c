@@ -276,9 +276,7 @@ static void no_part_of_a_token_is_logged_but_the_reason_is(void **state)
 /* Has the process started anew, so that it knows no keys. */
 static void forget_keys(const struct play *play)
 {
-    pid_t old = stack_pid(&play->scene->stack, "api");
-    assert_true(old > 0);
-    assert_int_equal(kill(old, SIGTERM), 0);
+    pid_t old = scene_signal(play->scene, "api", SIGTERM);
     assert_true(process_wait_gone(old, 5000));
     scene_wait_status(play->scene, "/api/health", 200, 5000);
 }

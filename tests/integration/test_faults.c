@@ -83,10 +83,9 @@ static void assert_health_says(const struct scene *scene, const char *facebox, c
 /* Kill it, and keep what is needed to start it again. */
 static struct stack_program *kill_upstream(const struct scene *scene, const char *name)
 {
-    pid_t pid = stack_pid(&scene->stack, name);
     struct stack_program *program = stack_program_of(&scene->stack, name);
     assert_non_null(program);
-    assert_int_equal(kill(pid, SIGKILL), 0);
+    pid_t pid = scene_signal(scene, name, SIGKILL);
     assert_true(process_wait_gone(pid, 1000));
     return program;
 }
@@ -99,9 +98,7 @@ static void start_again(struct stack_program **program)
 
 static void signal_upstream(const struct scene *scene, const char *name, int signal_number)
 {
-    pid_t pid = stack_pid(&scene->stack, name);
-    assert_true(pid > 0);
-    assert_int_equal(kill(pid, signal_number), 0);
+    (void)scene_signal(scene, name, signal_number);
     sleep_ms(SIGNAL_MS);
 }
 
@@ -192,6 +189,44 @@ static void a_cache_that_was_away_for_long_is_used_as_soon_as_it_is_back(void **
     scene_wait_status(scene, "/api/health", 200, BACK_MS);
 }
 
+/*
+ * Nobody has asked since the breaker opened, and the cache has long been back: one of them
+ * finds that out, and the others do not suffer from coming beside it.
+ */
+static void the_first_who_come_together_after_an_outage_are_all_served(void **state)
+{
+    enum { TOGETHER = 8, UNTIL_STALE_MS = 1600 };
+    const struct scene *scene = *state;
+    struct scene_url url = scene_url(scene, "/pictures/coffee.png");
+    struct cached cached = cached_picture(scene);
+    struct http_job *jobs[TOGETHER];
+    struct http_reply reply;
+    char address[64];
+    (void)snprintf(address, sizeof(address), "%s/api/", scene->stack.base);
+
+    struct stack_program *program = kill_upstream(scene, "cache");
+    for (int status = 0; status != 503;) { /* until the breaker is open */
+        scene_get(scene, cached.path, NULL, &reply);
+        assert_upstream_down(&reply, CACHE_TIMEOUT_MS);
+        status = reply.status;
+        http_reply_release(&reply);
+    }
+    start_again(&program);
+    sleep_ms(UNTIL_STALE_MS);
+    scene_wait_status(scene, "/api/health", 200, BACK_MS);
+
+    /* Each asks the cache by itself, unlike GETs of one picture. */
+    for (int i = 0; i < TOGETHER; i++)
+        jobs[i] = http_job_start(
+            &(struct http_call){.url = address, .body = url.text, .body_len = strlen(url.text)});
+    for (int i = 0; i < TOGETHER; i++) {
+        assert_true(http_job_wait(&jobs[i], &reply));
+        if (reply.status != 200)
+            fail_msg("%d: %s", reply.status, http_reply_text(&reply));
+        http_reply_release(&reply);
+    }
+}
+
 static void a_facebox_that_was_killed_is_named_and_used_again_when_it_is_back(void **state)
 {
     const struct scene *scene = *state;
@@ -232,6 +267,25 @@ static void a_cache_that_hangs_is_a_gateway_timeout_until_it_goes_on(void **stat
     signal_upstream(scene, "cache", SIGCONT);
     scene_wait_status(scene, cached.path, 200, BACK_MS);
     scene_wait_status(scene, "/api/health", 200, BACK_MS);
+}
+
+/* The application connects before its first request, and must not wait for long. */
+static void a_cache_that_hangs_keeps_no_process_from_starting(void **state)
+{
+    enum { START_MS = 3000, PROCESSES_MAX = 16 };
+    const struct scene *scene = *state;
+    struct cached cached = cached_picture(scene);
+    pid_t pids[PROCESSES_MAX];
+    size_t count = stack_pids(&scene->stack, "api", pids, PROCESSES_MAX);
+    assert_in_range(count, 1, PROCESSES_MAX);
+    signal_upstream(scene, "cache", SIGSTOP);
+    for (size_t i = 0; i < count; i++) {
+        assert_int_equal(kill(pids[i], SIGKILL), 0);
+        assert_true(process_wait_gone(pids[i], 1000));
+    }
+    scene_wait_status(scene, "/api/health/live", 200, START_MS);
+    signal_upstream(scene, "cache", SIGCONT);
+    scene_wait_status(scene, cached.path, 200, BACK_MS);
 }
 
 static void a_cache_that_stands_still_for_a_moment_fails_nobody(void **state)
@@ -302,9 +356,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_cache_that_was_killed_is_named_and_used_again_when_it_is_back),
         cmocka_unit_test(a_cache_that_was_away_for_long_is_used_as_soon_as_it_is_back),
+        cmocka_unit_test(the_first_who_come_together_after_an_outage_are_all_served),
         cmocka_unit_test(a_facebox_that_was_killed_is_named_and_used_again_when_it_is_back),
         cmocka_unit_test_teardown(a_cache_that_hangs_is_a_gateway_timeout_until_it_goes_on,
                                   let_all_go_on),
+        cmocka_unit_test_teardown(a_cache_that_hangs_keeps_no_process_from_starting, let_all_go_on),
         cmocka_unit_test_teardown(a_cache_that_stands_still_for_a_moment_fails_nobody,
                                   let_all_go_on),
         cmocka_unit_test_teardown(

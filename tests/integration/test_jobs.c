@@ -362,8 +362,7 @@ static void a_stop_finishes_the_job_that_runs_and_fails_what_waits(void **state)
     struct job_id running = begin_job(scene, runs.text);
     json_decref(await_job(scene, running.text, "PROCESSING"));
     struct job_id waiting = begin_job(scene, waits.text);
-    pid_t api = stack_pid(&scene->stack, "api");
-    assert_int_equal(kill(api, SIGTERM), 0);
+    pid_t api = scene_signal(scene, "api", SIGTERM);
     assert_true(process_wait_gone(api, PATIENCE_MS));
     /* The next process has the table of the one before. */
     scene_wait_status(scene, "/api/health/live", 200, PATIENCE_MS);

@@ -254,10 +254,9 @@ static void what_is_fresh_is_known_to_a_post_without_asking_the_cache(void **sta
     (void)snprintf(path, sizeof(path), "/api/cache/%s", key);
     warm(scene, path);
 
-    pid_t cache = stack_pid(&scene->stack, "cache");
-    assert_int_equal(kill(cache, SIGSTOP), 0);
+    (void)scene_signal(scene, "cache", SIGSTOP);
     scene_post(scene, url.text, SCENE_JSON, &reply);
-    assert_int_equal(kill(cache, SIGCONT), 0);
+    (void)scene_signal(scene, "cache", SIGCONT);
     json_t *answer = assert_json(&reply);
     assert_int_equal(reply.status, 200);
     assert_string_equal(json_string_value(json_object_get(answer, "id")), key);
@@ -443,20 +442,19 @@ static void a_request_over_which_the_process_dies_is_a_failure_and_not_a_404(voi
 {
     enum { ASKED_MS = 300, PROCESSES = 2 };
     const struct scene *scene = *state;
-    pid_t cache = stack_pid(&scene->stack, "cache");
     pid_t pids[PROCESSES];
     char url[128];
     struct http_reply reply;
     (void)snprintf(url, sizeof(url), "%s/api/cache/never-asked-for", scene->stack.base);
     size_t count = stack_pids(&scene->stack, "api", pids, PROCESSES);
     assert_true(count > 0);
-    assert_int_equal(kill(cache, SIGSTOP), 0); /* so that the application has it in its hands */
+    (void)scene_signal(scene, "cache", SIGSTOP); /* so that the application has it in its hands */
     struct http_job *job = http_job_start(&(struct http_call){.url = url});
     sleep_ms(ASKED_MS);
     for (size_t i = 0; i < count; i++)
         assert_int_equal(kill(pids[i], SIGKILL), 0);
     bool answered = http_job_wait(&job, &reply);
-    assert_int_equal(kill(cache, SIGCONT), 0);
+    (void)scene_signal(scene, "cache", SIGCONT);
     assert_true(answered);
     assert_in_range(reply.status, 500, 503);
     http_reply_release(&reply);

@@ -40,13 +40,6 @@ static int start(void **state)
                                                     "PROFILE_TOKEN=" TOKEN, NULL});
 }
 
-static void signal_upstream(const struct scene *scene, const char *name, int signal_number)
-{
-    pid_t pid = stack_pid(&scene->stack, name);
-    assert_true(pid > 0);
-    assert_int_equal(kill(pid, signal_number), 0);
-}
-
 /* After a test that failed in the middle, too. */
 static int let_all_go_on(void **state)
 {
@@ -146,8 +139,8 @@ static void operators_are_answered_while_cache_and_facebox_hang(void **state)
     scene_emojify(scene, scene_url(scene, "/pictures/coffee.png").text, key);
     (void)snprintf(path, sizeof(path), "/api/cache/%s", key);
     scene_wait_status(scene, path, 200, BACK_MS);
-    signal_upstream(scene, "cache", SIGSTOP);
-    signal_upstream(scene, "facebox", SIGSTOP);
+    (void)scene_signal(scene, "cache", SIGSTOP);
+    (void)scene_signal(scene, "facebox", SIGSTOP);
     sleep_ms(100); /* until the signals have reached every thread */
 
     start_crowd(scene, &crowd, "hung");
@@ -280,7 +273,7 @@ static void a_post_never_takes_longer_than_request_timeout(void **state)
     const struct scene *scene = *state;
     struct http_reply reply;
     char path[64];
-    signal_upstream(scene, "facebox", SIGSTOP);
+    (void)scene_signal(scene, "facebox", SIGSTOP);
     for (int i = 0; i < BREAKER_IN_ROW; i++) {
         (void)snprintf(path, sizeof(path), "/slow?%d", i);
         scene_serve_slowly(scene, path, "coffee.png", 2500);
@@ -291,7 +284,7 @@ static void a_post_never_takes_longer_than_request_timeout(void **state)
             fail_msg("%.3f s", reply.seconds);
         http_reply_release(&reply);
     }
-    signal_upstream(scene, "facebox", SIGCONT);
+    (void)scene_signal(scene, "facebox", SIGCONT);
     /* Face detection was not given its 30 s, so nothing is held against it. */
     assert_true(scene_metric(scene, "emojify_breaker_open{upstream=\"facebox\"}") == 0);
     wait_for_post(scene, "after slow ones");
@@ -307,7 +300,7 @@ static void the_work_of_a_client_whose_connection_was_reset_is_dropped(void **st
     double before = scene_metric(
         scene, "emojify_requests_total{route=\"emojify\",method=\"POST\",status=\"499\"}");
     new_picture(&picture, "left alone");
-    signal_upstream(scene, "facebox", SIGSTOP);
+    (void)scene_signal(scene, "facebox", SIGSTOP);
     int fd = raw_http_connect(scene->stack.port);
     (void)snprintf(head, sizeof(head),
                    "POST /api/ HTTP/1.1\r\nHost: x\r\nX-Request-Id: leaver\r\n"
@@ -325,7 +318,7 @@ static void the_work_of_a_client_whose_connection_was_reset_is_dropped(void **st
     scene_wait_metric(scene,
                       "emojify_requests_total{route=\"emojify\",method=\"POST\",status=\"499\"}",
                       before < 0 ? 1 : before + 1);
-    signal_upstream(scene, "facebox", SIGCONT);
+    (void)scene_signal(scene, "facebox", SIGCONT);
     wait_for_post(scene, "after the leaver");
 }
 

@@ -182,7 +182,7 @@ static void a_graceful_restart_waits_for_a_request_in_hand(void **state)
     struct scene_url url;
     struct http_reply reply;
     struct http_job *job = post_slow_picture(scene, &url, address);
-    assert_int_equal(kill(stack_pid(&scene->stack, "web"), SIGUSR1), 0);
+    (void)scene_signal(scene, "web", SIGUSR1);
     assert_true(http_job_wait(&job, &reply));
     assert_int_equal(reply.status, 200);
     assert_true(reply.seconds * 1000 > SLOW_MS - 100);

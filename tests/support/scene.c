@@ -2,6 +2,7 @@
 /* The glue that the integration tests would otherwise each have a copy of. */
 #include "support/scene.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -181,6 +182,14 @@ void scene_emojify(const struct scene *scene, const char *url, char key[33])
         fail_msg("%s: %d %s", url, reply.status, http_reply_text(&reply));
     memcpy(key, reply.body.data, MD5_HEX_LEN + 1);
     http_reply_release(&reply);
+}
+
+pid_t scene_signal(const struct scene *scene, const char *name, int signal_number)
+{
+    pid_t pid = stack_pid(&scene->stack, name);
+    if (pid <= 0 || kill(pid, signal_number) != 0)
+        fail_msg("there is no single %s to be sent signal %d", name, signal_number);
+    return pid;
 }
 
 void scene_wait_status(const struct scene *scene, const char *path, int status, int timeout_ms)

@@ -75,6 +75,12 @@ void scene_emojify(const struct scene *scene, const char *url, char key[33]);
  */
 void scene_fill_pool(const struct scene *scene, size_t siblings);
 
+/*
+ * A signal to the only process of that name, whose pid is returned. There must be one: of
+ * pid 0 kill() would make the test itself and all that it has started.
+ */
+pid_t scene_signal(const struct scene *scene, const char *name, int signal_number);
+
 /* Poll the status of a GET until it is as wanted, for so long at most. */
 void scene_wait_status(const struct scene *scene, const char *path, int status, int timeout_ms);
 
