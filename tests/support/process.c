@@ -14,7 +14,7 @@
 
 #include "lib/base/clock.h"
 
-enum { STRINGS_MAX = 256 * 1024, POLL_MS = 10 };
+enum { STRINGS_MAX = 256 * 1024, POLL_MS = 10, ENVIRONMENT_MAX = 64 };
 
 mode_t process_umask(pid_t pid)
 {
@@ -61,13 +61,29 @@ union strings {
     char *const *taken;
 };
 
+/* Another environment, but what a sanitizer is told, which holds for every program of a run. */
+static void fill_environment(const char *const *given, const char *all[ENVIRONMENT_MAX])
+{
+    size_t count = 0;
+    for (; given[count] && count < ENVIRONMENT_MAX - 2; count++)
+        all[count] = given[count];
+    for (char **ours = environ; *ours; ours++) {
+        if (strncmp(*ours, "TSAN_OPTIONS=", strlen("TSAN_OPTIONS=")) == 0)
+            all[count++] = *ours;
+    }
+    all[count] = NULL;
+}
+
 pid_t process_start(const struct process_options *options)
 {
+    const char *replaced[ENVIRONMENT_MAX];
     pid_t pid = 0;
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
     union strings arguments = {options->arguments};
-    union strings environment = {options->environment};
+    union strings environment = {options->environment ? replaced : NULL};
+    if (options->environment)
+        fill_environment(options->environment, replaced);
 
     posix_spawn_file_actions_init(&actions);
     posix_spawnattr_init(&attributes);

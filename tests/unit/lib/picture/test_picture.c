@@ -275,7 +275,14 @@ static void a_deadline_in_the_past_refuses_at_once(void **state)
     sample_release(&sample);
 }
 
-/* Whether opening stops at a deadline of `ms` and saves at least half of the work. */
+/* Of the work, what a stop must save at least. ThreadSanitizer makes our part of it dear. */
+#ifdef __SANITIZE_THREAD__
+#define SAVED 0.1
+#else
+#define SAVED 0.5
+#endif
+
+/* Whether opening stops at a deadline of `ms` and saves that much. */
 static void assert_stops_early(const struct sample *sample, int64_t ms)
 {
     struct err_buf why = {.text = ""};
@@ -291,7 +298,7 @@ static void assert_stops_early(const struct sample *sample, int64_t ms)
                      APP_PICTURE_REFUSED);
     assert_string_equal(why.text, "the picture takes too long to process");
     assert_ptr_equal(picture, JUNK);
-    if (cpu_ms() - begin > whole / 2)
+    if (cpu_ms() - begin > whole * (1 - SAVED))
         fail_msg("stopping took %.0f ms, opening %.0f ms", cpu_ms() - begin, whole);
 }
 
