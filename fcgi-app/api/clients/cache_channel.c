@@ -310,9 +310,12 @@ bool cache_wait_begin(struct cache_client *client, int64_t *deadline_ns)
     return wait_budget_take(&client->gate.budget, deadline_ns);
 }
 
-void cache_wait_end(struct cache_client *client)
+void cache_wait_end(struct cache_client *client, bool at_length, bool heard)
 {
-    wait_budget_give(&client->gate.budget);
+    if (at_length)
+        wait_budget_give(&client->gate.budget);
+    if (heard)
+        wait_budget_heard(&client->gate.budget);
 }
 
 struct cache_channel *cache_client_channel(struct cache_client *client)

@@ -68,11 +68,12 @@ void cache_client_connect(struct cache_client *client, int64_t ms);
 void cache_client_free(struct cache_client **client);
 
 /*
- * For who waits for another thread's call instead of making one: true, wait until the
- * deadline, then cache_wait_end; false: *deadline_ns is now the most. Any thread.
+ * For who waits for another's call instead of making one. `at_length` for cache_wait_end:
+ * false when *deadline_ns had to be brought forward. `heard`: the other had an answer, in
+ * this process or another. Any thread.
  */
 bool cache_wait_begin(struct cache_client *client, int64_t *deadline_ns);
-void cache_wait_end(struct cache_client *client);
+void cache_wait_end(struct cache_client *client, bool at_length, bool heard);
 
 enum app_err cache_caller_new(struct cache_client *client, struct cache_caller **caller)
     __attribute__((warn_unused_result));

@@ -132,8 +132,7 @@ static enum flight_role begin_flight(struct exchange *exchange, int64_t deadline
         .deadline_ns = deadline_ns,
     };
     enum flight_role role = flight_begin(app->table, &call, flight, outcome);
-    if (at_length)
-        cache_wait_end(app->cache);
+    cache_wait_end(app->cache, at_length, role == FLIGHT_DONE);
     if (role == FLIGHT_TIMEOUT)
         outcome->err = at_length ? APP_UPSTREAM_TIMEOUT : busy(exchange);
     return role;
@@ -203,9 +202,8 @@ static enum app_err join(struct exchange *exchange, const char *key, int64_t dea
     struct app *app = exchange->app;
     bool at_length = cache_wait_begin(app->cache, &deadline_ns);
     enum app_err err = coalesce_join(app->gets, key, deadline_ns, member);
-    if (at_length)
-        cache_wait_end(app->cache);
-    else if (err == APP_UPSTREAM_TIMEOUT)
+    cache_wait_end(app->cache, at_length, !err && !member->leads);
+    if (err == APP_UPSTREAM_TIMEOUT && !at_length)
         err = busy(exchange);
     return err;
 }

@@ -249,6 +249,27 @@ static void a_silence_is_sat_out_once_and_ends_with_an_answer(void **state)
         assert_int_equal(waiters[i].err, APP_OK);
 }
 
+/* As when another process of the pool has asked: no call of this one was answered. */
+static void an_answer_that_another_had_ends_a_silence_too(void **state)
+{
+    struct fixture *fixture = *state;
+    int64_t deadlines[3];
+    bool at_length[3];
+    for (int round = 0; round < 2; round++) {
+        int64_t now_ns = clock_now_ns();
+        for (int i = 0; i < 3; i++) {
+            deadlines[i] = deadline_in_ms(PATIENCE_MS);
+            at_length[i] = cache_wait_begin(fixture->client, &deadlines[i]);
+            assert_true(at_length[i] == (i < 2));
+        }
+        assert_in_range((deadlines[2] - now_ns) / NS_PER_MS, WAIT_BUDGET_SILENCE_MS - 1,
+                        WAIT_BUDGET_SILENCE_MS + 100);
+        for (int i = 0; i < 3; i++)
+            cache_wait_end(fixture->client, at_length[i], i == 2);
+        (void)nanosleep(&(struct timespec){0, 300 * NS_PER_MS}, NULL);
+    }
+}
+
 static bool after_a_while(void *context)
 {
     return clock_now_ns() > *(int64_t *)context;
@@ -287,6 +308,7 @@ int main(void)
         TEST(a_burst_on_a_healthy_cache_is_never_refused),
         TEST(a_cache_that_stands_still_for_a_moment_turns_nobody_away),
         TEST(a_silence_is_sat_out_once_and_ends_with_an_answer),
+        TEST(an_answer_that_another_had_ends_a_silence_too),
         TEST(a_call_that_nobody_wants_any_more_ends_soon),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
