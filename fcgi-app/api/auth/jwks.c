@@ -102,10 +102,14 @@ static bool has_set(const struct jwks *jwks, int64_t now_ns)
     return jwks->key_count > 0 && now_ns - jwks->fetched_ns < set_lifetime_ns;
 }
 
-/* So that the end of the set's hour is nobody's wait. */
-static bool wants_renewal(const struct jwks *jwks, int64_t now_ns)
+/*
+ * Whether this one should fetch the set, though it can be used, so that the end of its hour
+ * finds nobody without one. Not who has no time left for a fetch.
+ */
+static bool should_renew(const struct jwks *jwks, const struct jwks_call *call, int64_t now_ns)
 {
-    return !jwks->fetching && now_ns >= jwks->renew_at_ns && now_ns >= jwks->retry_at_ns;
+    return !jwks->fetching && now_ns >= jwks->renew_at_ns && now_ns >= jwks->retry_at_ns &&
+           deadline_left_ms(call->deadline_ns) >= FETCH_TIMEOUT_MS;
 }
 
 static struct jwt_key *find(const struct jwks *jwks, const char *id)
@@ -181,22 +185,22 @@ static enum app_err refresh(struct jwks *jwks, const struct jwks_call *call, str
     struct key_list list = {.count = 0};
     int64_t no_deadline_ns = INT64_MAX; /* the fetch has one of its own */
     jwks->fetching = true;
-    wait_budget_heard(&jwks->budget); /* the server's silence begins with the question */
-    bool has_place = wait_budget_take(&jwks->budget, &no_deadline_ns);
+    bool at_length = wait_budget_enter(&jwks->budget, &no_deadline_ns);
     pthread_mutex_unlock(&jwks->lock);
     enum app_err err = fetch(jwks, call, &list, why);
     lock_mutex(&jwks->lock);
-    if (has_place)
-        wait_budget_give(&jwks->budget);
+    wait_budget_leave(&jwks->budget, at_length, !err);
     int64_t now_ns = jwks->options.now_ns();
-    jwks->renew_at_ns = now_ns + (err ? renewal_retry_ns : renewal_age_ns);
     if (err) {
         jwks->retry_at_ns = now_ns + retry_interval_ns;
+        if (jwks->renew_at_ns < now_ns + renewal_retry_ns)
+            jwks->renew_at_ns = now_ns + renewal_retry_ns;
     } else {
         release_keys(jwks->keys, jwks->key_count);
         memcpy(jwks->keys, list.keys, sizeof(jwks->keys));
         jwks->key_count = list.count;
         jwks->fetched_ns = now_ns;
+        jwks->renew_at_ns = now_ns + renewal_age_ns;
     }
     jwks->fetching = false;
     pthread_cond_broadcast(&jwks->fetched);
@@ -206,17 +210,31 @@ static enum app_err refresh(struct jwks *jwks, const struct jwks_call *call, str
 /* Until the thread that fetches has done so. */
 static enum app_err wait_for_fetch(struct jwks *jwks, int64_t deadline_ns, struct err_buf *why)
 {
-    bool has_place = wait_budget_take(&jwks->budget, &deadline_ns);
+    bool at_length = wait_budget_enter(&jwks->budget, &deadline_ns);
     struct timespec deadline = {deadline_ns / NS_PER_S, deadline_ns % NS_PER_S};
     int failed = 0;
     while (jwks->fetching && !failed)
         failed = pthread_cond_timedwait(&jwks->fetched, &jwks->lock, &deadline);
-    if (has_place)
-        wait_budget_give(&jwks->budget);
+    wait_budget_leave(&jwks->budget, at_length, false);
     if (!jwks->fetching)
         return APP_OK;
     err_detail(why, "JWKS: another request still waits for the server");
     return APP_UNAVAILABLE;
+}
+
+/* A reference to a key of that id, of a set that was good when it was asked for; or NULL. */
+static struct jwt_key *known_key(struct jwks *jwks, const struct jwks_call *call, const char *id)
+{
+    int64_t now_ns = jwks->options.now_ns();
+    struct jwt_key *found = has_set(jwks, now_ns) ? find(jwks, id) : NULL;
+    if (!found)
+        return NULL;
+    struct jwt_key *key = jwt_key_get(found);
+    if (!should_renew(jwks, call, now_ns) || refresh(jwks, call, NULL))
+        return key;
+    jwt_key_put(&key); /* it may have been taken back */
+    found = find(jwks, id);
+    return found ? jwt_key_get(found) : NULL;
 }
 
 enum app_err jwks_get(struct jwks *jwks, const struct jwks_call *call, const char *id,
@@ -225,15 +243,7 @@ enum app_err jwks_get(struct jwks *jwks, const struct jwks_call *call, const cha
     enum app_err err = APP_OK;
     struct jwt_key *found = NULL;
     lock_mutex(&jwks->lock);
-    while (!err) {
-        int64_t now_ns = jwks->options.now_ns();
-        found = has_set(jwks, now_ns) ? find(jwks, id) : NULL;
-        if (found && !wants_renewal(jwks, now_ns))
-            break;
-        if (found) {
-            (void)refresh(jwks, call, NULL);
-            continue;
-        }
+    while (!err && !(found = known_key(jwks, call, id))) {
         err = may_ask(jwks, id, why);
         if (!err && jwks->fetching) {
             err = wait_for_fetch(jwks, call->deadline_ns, why);
@@ -244,7 +254,7 @@ enum app_err jwks_get(struct jwks *jwks, const struct jwks_call *call, const cha
         }
     }
     if (!err)
-        *key = jwt_key_get(found);
+        *key = found;
     pthread_mutex_unlock(&jwks->lock);
     return err;
 }

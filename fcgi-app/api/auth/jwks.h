@@ -10,8 +10,8 @@
  * ten seconds, not for the same name within a minute, and after a failure not
  * within a second. One thread fetches while those wait that need a key which is not
  * there; only `patient` threads in all wait as long as it takes, the rest until half
- * a second after the fetch began (wait_budget.h), so that a server that hangs does
- * not take every thread.
+ * a second after the fetch began, 100 ms at least (wait_budget.h), so that a server
+ * that hangs does not take every thread.
  *
  * A server that is down does no harm to keys that are in the set and younger
  * than an hour. jwks_new at start, jwks_get from any thread, jwks_free.

@@ -307,15 +307,12 @@ struct cache_gate *cache_client_gate(struct cache_client *client)
 
 bool cache_wait_begin(struct cache_client *client, int64_t *deadline_ns)
 {
-    return wait_budget_take(&client->gate.budget, deadline_ns);
+    return wait_budget_enter(&client->gate.budget, deadline_ns);
 }
 
 void cache_wait_end(struct cache_client *client, bool at_length, bool heard)
 {
-    if (at_length)
-        wait_budget_give(&client->gate.budget);
-    if (heard)
-        wait_budget_heard(&client->gate.budget);
+    wait_budget_leave(&client->gate.budget, at_length, heard);
 }
 
 struct cache_channel *cache_client_channel(struct cache_client *client)

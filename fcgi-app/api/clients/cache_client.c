@@ -218,8 +218,9 @@ static enum app_err judge(enum cache_method method, const struct reply *reply, s
 struct permit {
     struct breaker_pass pass;
     struct breaker *breaker; /* NULL: it is not asked, or there is none */
-    bool waits_at_length;    /* holds a place in the budget */
-    bool is_cut_short;       /* since there was none */
+    bool in_budget;          /* counts among those who wait */
+    bool at_length;          /* and holds a place */
+    bool is_cut_short;       /* has less time, since there was no place */
     bool in_full;            /* it has the time that the cache is due */
 };
 
@@ -239,7 +240,8 @@ static enum app_err enter(struct cache_caller *caller, struct cache_call *call,
         permit->breaker, now_ns, deadline_min(call->deadline_ns, shortly_ns), &permit->pass, why);
     if (err || method == CACHE_PUT || call->deadline_ns <= shortly_ns)
         return err;
-    permit->waits_at_length = wait_budget_take(&caller->gate->budget, &call->deadline_ns);
+    permit->in_budget = true;
+    permit->at_length = wait_budget_enter(&caller->gate->budget, &call->deadline_ns);
     permit->is_cut_short = call->deadline_ns < due_ns;
     permit->in_full &= !permit->is_cut_short;
     return APP_OK;
@@ -258,15 +260,12 @@ static enum breaker_outcome outcome_of(const struct reply *reply, bool in_full)
     return failed ? BREAKER_FAILED : BREAKER_ANSWERED;
 }
 
-/* That a Check is answered says nothing of the store, so it does not end a silence. */
-static void leave(struct cache_caller *caller, enum cache_method method,
-                  const struct permit *permit, const struct reply *reply)
+static void leave(struct cache_caller *caller, const struct permit *permit,
+                  const struct reply *reply)
 {
     enum breaker_outcome outcome = outcome_of(reply, permit->in_full);
-    if (permit->waits_at_length)
-        wait_budget_give(&caller->gate->budget);
-    if (outcome == BREAKER_ANSWERED && method != CACHE_CHECK)
-        wait_budget_heard(&caller->gate->budget);
+    if (permit->in_budget)
+        wait_budget_leave(&caller->gate->budget, permit->at_length, outcome == BREAKER_ANSWERED);
     breaker_leave(permit->breaker, &permit->pass, outcome, clock_now_ns());
 }
 
@@ -292,7 +291,7 @@ static enum app_err run_call(struct cache_caller *caller, const struct cache_cal
         try_call(caller, &admitted, method, request, &reply);
     }
     grpc_slice_unref(request);
-    leave(caller, method, &permit, &reply);
+    leave(caller, &permit, &reply);
 
     err = judge(method, &reply, why);
     if (err == APP_UPSTREAM_TIMEOUT && permit.is_cut_short)

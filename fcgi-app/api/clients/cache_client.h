@@ -19,7 +19,7 @@
  * and Check are tried once more on UNAVAILABLE, and on a CANCELLED that we did
  * not cause. All but Check: APP_UNAVAILABLE at once while the breaker is open, and
  * APP_CLIENT_GONE when call->cancel says so. Get and Exists: APP_UNAVAILABLE when `patient`
- * threads wait already and the cache is silent (wait_budget.h).
+ * threads wait already, after as long as wait_budget.h says.
  */
 #ifndef API_CLIENTS_CACHE_CLIENT_H
 #define API_CLIENTS_CACHE_CLIENT_H
@@ -68,9 +68,8 @@ void cache_client_connect(struct cache_client *client, int64_t ms);
 void cache_client_free(struct cache_client **client);
 
 /*
- * For who waits for another's call instead of making one. `at_length` for cache_wait_end:
- * false when *deadline_ns had to be brought forward. `heard`: the other had an answer, in
- * this process or another. Any thread.
+ * For who waits for another's call, of this process or another, instead of making one:
+ * wait_budget_enter and wait_budget_leave. Any thread.
  */
 bool cache_wait_begin(struct cache_client *client, int64_t *deadline_ns);
 void cache_wait_end(struct cache_client *client, bool at_length, bool heard);

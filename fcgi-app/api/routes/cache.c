@@ -116,6 +116,12 @@ static enum app_err busy(struct exchange *exchange)
     return err_set(&exchange->why, APP_UNAVAILABLE, "the cache is busy, try again later");
 }
 
+/* Whether that is an answer of the cache, and not of somebody who got none. */
+static bool is_answer(enum app_err err)
+{
+    return err == APP_OK || err == APP_NOT_FOUND;
+}
+
 /*
  * As flight_begin; who waits for another process takes a place like who waits for a call.
  * FLIGHT_TIMEOUT: outcome->err says what that means for the client.
@@ -124,6 +130,7 @@ static enum flight_role begin_flight(struct exchange *exchange, int64_t deadline
                                      struct flight *flight, struct flight_outcome *outcome)
 {
     struct app *app = exchange->app;
+    int64_t due_ns = deadline_ns;
     bool at_length = cache_wait_begin(app->cache, &deadline_ns);
     const struct flight_call call = {
         .kind = FLIGHT_GET,
@@ -132,9 +139,9 @@ static enum flight_role begin_flight(struct exchange *exchange, int64_t deadline
         .deadline_ns = deadline_ns,
     };
     enum flight_role role = flight_begin(app->table, &call, flight, outcome);
-    cache_wait_end(app->cache, at_length, role == FLIGHT_DONE);
+    cache_wait_end(app->cache, at_length, role == FLIGHT_DONE && is_answer(outcome->err));
     if (role == FLIGHT_TIMEOUT)
-        outcome->err = at_length ? APP_UPSTREAM_TIMEOUT : busy(exchange);
+        outcome->err = deadline_ns < due_ns ? busy(exchange) : APP_UPSTREAM_TIMEOUT;
     return role;
 }
 
@@ -200,10 +207,11 @@ static enum app_err join(struct exchange *exchange, const char *key, int64_t dea
                          struct coalesce_member *member)
 {
     struct app *app = exchange->app;
+    int64_t due_ns = deadline_ns;
     bool at_length = cache_wait_begin(app->cache, &deadline_ns);
     enum app_err err = coalesce_join(app->gets, key, deadline_ns, member);
-    cache_wait_end(app->cache, at_length, !err && !member->leads);
-    if (err == APP_UPSTREAM_TIMEOUT && !at_length)
+    cache_wait_end(app->cache, at_length, !err && !member->leads && is_answer(member->err));
+    if (err == APP_UPSTREAM_TIMEOUT && deadline_ns < due_ns)
         err = busy(exchange);
     return err;
 }

@@ -81,8 +81,8 @@ enum app_err emojify_read_source(struct exchange *exchange, struct pipeline_sour
 }
 
 /*
- * A GET for the answer's URL would be answered from the tier, without asking the cache. As
- * there, it does not hide the faults that are injected into /cache/.
+ * Where the web server sends files, a GET for the answer's URL would have this one, without
+ * asking the cache. As there, faults that are injected into /cache/ are not hidden.
  */
 static bool is_in_tier(const struct exchange *exchange, const char *key)
 {

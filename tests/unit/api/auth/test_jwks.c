@@ -514,6 +514,36 @@ static void a_slow_server_holds_few_threads(void **state)
     assert_int_equal(fetches(fixture), 1);
 }
 
+static void a_failure_does_not_bring_a_renewal_forward(void **state)
+{
+    struct fixture *fixture = *state;
+    publish(fixture, fixture->a, NULL);
+    assert_int_equal(get(fixture, "a"), APP_OK);
+    pass(11);
+    fail_with(fixture, 503);
+    assert_unavailable(fixture, "made-up", "");
+    unsigned before = fetches(fixture);
+    pass(61);
+    assert_int_equal(get(fixture, "a"), APP_OK);
+    assert_int_equal(fetches(fixture), before);
+}
+
+static void a_renewal_that_outlasts_the_hour_fails_nobody(void **state)
+{
+    struct fixture *fixture = *state;
+    struct job renewer;
+    publish(fixture, fixture->a, NULL);
+    assert_int_equal(get(fixture, "a"), APP_OK);
+    pass(3599);
+    publish_slowly(fixture, 10000);
+    unsigned before = fetches(fixture);
+    start_job(fixture, &renewer, 10000);
+    wait_for_fetches(fixture, before + 1);
+    pass(2);
+    pthread_join(renewer.thread, NULL);
+    assert_int_equal(renewer.err, APP_OK);
+}
+
 static void a_renewal_holds_up_nobody_else(void **state)
 {
     struct fixture *fixture = *state;
@@ -579,6 +609,8 @@ int main(void)
         TEST(a_document_may_have_256_kib_and_no_more),
         TEST(many_threads_make_one_fetch),
         TEST(a_slow_server_holds_few_threads),
+        TEST(a_failure_does_not_bring_a_renewal_forward),
+        TEST(a_renewal_that_outlasts_the_hour_fails_nobody),
         TEST(a_renewal_holds_up_nobody_else),
         TEST(the_requests_deadline_ends_a_fetch),
         TEST(a_fetch_takes_three_seconds_at_most),

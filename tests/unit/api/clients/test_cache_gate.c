@@ -234,13 +234,20 @@ static void a_silence_is_sat_out_once_and_ends_with_an_answer(void **state)
     struct fixture *fixture = *state;
     struct waiter waiters[THREADS];
     script(fixture, "Exists", 0, 5000);
+    int64_t deadline_ns = deadline_in_ms(PATIENCE_MS);
+    assert_true(cache_wait_begin(fixture->client, &deadline_ns)); /* one who waits all the time */
     for (int round = 0; round < 2; round++) {
+        unsigned refused = 0;
         run_waiters(fixture, waiters);
         for (int i = 0; i < THREADS; i++) {
-            if (waiters[i].err == APP_UNAVAILABLE)
-                assert_true((waiters[i].spent_ms < WAIT_BUDGET_SILENCE_MS - 50) == (round > 0));
+            if (waiters[i].err != APP_UNAVAILABLE)
+                continue;
+            refused++;
+            assert_true((waiters[i].spent_ms < WAIT_BUDGET_SILENCE_MS - 50) == (round > 0));
         }
+        assert_int_equal(refused, THREADS - 1); /* one has the other place */
     }
+    cache_wait_end(fixture->client, true, false);
     script(fixture, "Exists", 0, 0);
     assert_int_equal(exists(fixture), APP_OK);
     script(fixture, "Exists", 0, 3 * WAIT_BUDGET_SHORT_MS);
@@ -253,21 +260,26 @@ static void a_silence_is_sat_out_once_and_ends_with_an_answer(void **state)
 static void an_answer_that_another_had_ends_a_silence_too(void **state)
 {
     struct fixture *fixture = *state;
-    int64_t deadlines[3];
-    bool at_length[3];
-    for (int round = 0; round < 2; round++) {
-        int64_t now_ns = clock_now_ns();
-        for (int i = 0; i < 3; i++) {
-            deadlines[i] = deadline_in_ms(PATIENCE_MS);
-            at_length[i] = cache_wait_begin(fixture->client, &deadlines[i]);
-            assert_true(at_length[i] == (i < 2));
-        }
-        assert_in_range((deadlines[2] - now_ns) / NS_PER_MS, WAIT_BUDGET_SILENCE_MS - 1,
-                        WAIT_BUDGET_SILENCE_MS + 100);
-        for (int i = 0; i < 3; i++)
-            cache_wait_end(fixture->client, at_length[i], i == 2);
-        (void)nanosleep(&(struct timespec){0, 300 * NS_PER_MS}, NULL);
+    static const struct {
+        bool heard;
+        int patience_ms;
+    } rounds[] = {{false, WAIT_BUDGET_SILENCE_MS},
+                  {true, WAIT_BUDGET_SILENCE_MS - 300},
+                  {false, WAIT_BUDGET_SILENCE_MS}};
+    int64_t deadline_ns = deadline_in_ms(PATIENCE_MS);
+    for (int i = 0; i < 2; i++)
+        assert_true(cache_wait_begin(fixture->client, &deadline_ns));
+    for (size_t i = 0; i < sizeof(rounds) / sizeof(rounds[0]); i++) {
+        deadline_ns = deadline_in_ms(PATIENCE_MS);
+        assert_false(cache_wait_begin(fixture->client, &deadline_ns));
+        assert_in_range(deadline_left_ms(deadline_ns), rounds[i].patience_ms - 50,
+                        rounds[i].patience_ms + 1);
+        cache_wait_end(fixture->client, false, rounds[i].heard);
+        if (i == 0)
+            (void)nanosleep(&(struct timespec){0, 300 * NS_PER_MS}, NULL);
     }
+    for (int i = 0; i < 2; i++)
+        cache_wait_end(fixture->client, true, false);
 }
 
 static bool after_a_while(void *context)
