@@ -223,7 +223,7 @@ static void a_cache_that_stands_still_for_a_moment_turns_nobody_away(void **stat
 {
     struct fixture *fixture = *state;
     struct waiter waiters[THREADS];
-    script(fixture, "Exists", 0, 3 * WAIT_BUDGET_SHORT_MS);
+    script(fixture, "Exists", 0, 2 * WAIT_BUDGET_SHORT_MS);
     run_waiters(fixture, waiters);
     for (int i = 0; i < THREADS; i++)
         assert_int_equal(waiters[i].err, APP_OK);
@@ -250,7 +250,7 @@ static void a_silence_is_sat_out_once_and_ends_with_an_answer(void **state)
     cache_wait_end(fixture->client, true, false);
     script(fixture, "Exists", 0, 0);
     assert_int_equal(exists(fixture), APP_OK);
-    script(fixture, "Exists", 0, 3 * WAIT_BUDGET_SHORT_MS);
+    script(fixture, "Exists", 0, 2 * WAIT_BUDGET_SHORT_MS);
     run_waiters(fixture, waiters);
     for (int i = 0; i < THREADS; i++)
         assert_int_equal(waiters[i].err, APP_OK);
@@ -272,7 +272,7 @@ static void an_answer_that_another_had_ends_a_silence_too(void **state)
     for (size_t i = 0; i < sizeof(rounds) / sizeof(rounds[0]); i++) {
         deadline_ns = deadline_in_ms(PATIENCE_MS);
         assert_false(cache_wait_begin(fixture->client, &deadline_ns));
-        assert_in_range(deadline_left_ms(deadline_ns), rounds[i].patience_ms - 50,
+        assert_in_range(deadline_left_ms(deadline_ns), rounds[i].patience_ms - 150,
                         rounds[i].patience_ms + 1);
         cache_wait_end(fixture->client, false, rounds[i].heard);
         if (i == 0)
