@@ -8,12 +8,12 @@
  * to, and only some of them after that. What answers some and hangs for others begins
  * its silence anew with each answer.
  *
- * Filled by hand with `most` (0: no limit); any thread.
+ * Zeroed, and `most` filled in by hand (0: no limit); any thread.
  */
 #ifndef API_CLIENTS_WAIT_BUDGET_H
 #define API_CLIENTS_WAIT_BUDGET_H
 
-#include <stdatomic.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -23,21 +23,12 @@ enum { WAIT_BUDGET_SHORT_MS = 100, WAIT_BUDGET_SILENCE_MS = 500 };
 
 struct wait_budget {
     unsigned most;
-    atomic_uint waiting;       /* all of them, */
-    atomic_uint at_length;     /* and those that have a place */
-    _Atomic int64_t silent_ns; /* when the silence began; 0: somebody was answered since */
+    pthread_mutex_t lock; /* guards the rest; zeroed is unlocked */
+    unsigned waiting;     /* all of them, */
+    unsigned at_length;   /* and those that have a place */
+    bool heard;           /* since silent_ns */
+    int64_t silent_ns;    /* when the silence began */
 };
-
-static inline int64_t wait_budget_silent_since(struct wait_budget *budget, int64_t now_ns)
-{
-    if (atomic_fetch_add(&budget->waiting, 1) == 0) {
-        atomic_store(&budget->silent_ns, now_ns);
-        return now_ns;
-    }
-    int64_t since_ns = 0;
-    bool begins = atomic_compare_exchange_strong(&budget->silent_ns, &since_ns, now_ns);
-    return begins ? now_ns : since_ns;
-}
 
 /*
  * Before a wait until *deadline_ns. False: there is no place for waiting at length, and
@@ -45,29 +36,33 @@ static inline int64_t wait_budget_silent_since(struct wait_budget *budget, int64
  */
 static inline bool wait_budget_enter(struct wait_budget *budget, int64_t *deadline_ns)
 {
+    pthread_mutex_lock(&budget->lock);
     int64_t now_ns = clock_now_ns();
-    int64_t silent_ns = wait_budget_silent_since(budget, now_ns);
-    unsigned taken = atomic_load(&budget->at_length);
-    do {
-        if (budget->most > 0 && taken >= budget->most) {
-            int64_t shortly_ns = now_ns + WAIT_BUDGET_SHORT_MS * NS_PER_MS;
-            int64_t silence_ns = silent_ns + WAIT_BUDGET_SILENCE_MS * NS_PER_MS;
-            *deadline_ns =
-                deadline_min(*deadline_ns, shortly_ns > silence_ns ? shortly_ns : silence_ns);
-            return false;
-        }
-    } while (!atomic_compare_exchange_weak(&budget->at_length, &taken, taken + 1));
-    return true;
+    if (budget->waiting++ == 0 || budget->heard) {
+        budget->silent_ns = now_ns;
+        budget->heard = false;
+    }
+    bool at_length = budget->most == 0 || budget->at_length < budget->most;
+    if (at_length) {
+        budget->at_length++;
+    } else {
+        int64_t shortly_ns = now_ns + WAIT_BUDGET_SHORT_MS * NS_PER_MS;
+        int64_t silence_ns = budget->silent_ns + WAIT_BUDGET_SILENCE_MS * NS_PER_MS;
+        *deadline_ns =
+            deadline_min(*deadline_ns, shortly_ns > silence_ns ? shortly_ns : silence_ns);
+    }
+    pthread_mutex_unlock(&budget->lock);
+    return at_length;
 }
 
 /* `heard`: the upstream has answered this one or the one that it waited for. */
 static inline void wait_budget_leave(struct wait_budget *budget, bool at_length, bool heard)
 {
-    if (heard)
-        atomic_store(&budget->silent_ns, 0);
-    if (at_length)
-        atomic_fetch_sub(&budget->at_length, 1);
-    atomic_fetch_sub(&budget->waiting, 1);
+    pthread_mutex_lock(&budget->lock);
+    budget->heard |= heard;
+    budget->at_length -= at_length;
+    budget->waiting--;
+    pthread_mutex_unlock(&budget->lock);
 }
 
 #endif

@@ -487,7 +487,7 @@ static void starting_and_stopping_fifty_times_works_as_once(void **state)
     burner_start(&burner, burn);
     for (int i = 0; i < 50; i++) {
         struct sampler *sampler = sampler_with(250, 0, NULL, 0);
-        struct profile *profile = collect(sampler, i < 49 ? 0.03 : 1);
+        struct profile *profile = collect(sampler, i < 49 ? 0.06 : 2);
         if (i == 49)
             assert_true(profile_total(profile, 0) > 0);
         profile_free(&profile);
@@ -631,12 +631,12 @@ static void allocate(void)
 
 /*
  * Debian's default unwinder hangs here within seconds. EMOJIFY_LONG_TESTS=1 makes it half
- * a minute instead of three seconds.
+ * a minute instead of five seconds.
  */
 static void threads_that_hold_the_loaders_lock_do_not_hang_sampling(void **state)
 {
     (void)state;
-    unsigned seconds = getenv("EMOJIFY_LONG_TESTS") ? 30 : 3;
+    unsigned seconds = getenv("EMOJIFY_LONG_TESTS") ? 30 : 5;
     struct sampler *sampler = sampler_with(250, 0, NULL, 0);
     struct burner walkers[2], allocators[2];
     int64_t samples = 0;
