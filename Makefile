@@ -22,8 +22,12 @@ MAKEFLAGS += --no-print-directory -r
 DEPS := gcc g++ libc6-dev pkg-config \
 	libfcgi-dev libprotobuf-c-dev protobuf-c-compiler libprotobuf-dev libgrpc-dev \
 	libcurl4-openssl-dev libssl-dev libjansson-dev libcjose-dev libvips-dev libmicrohttpd-dev libhiredis-dev \
-	libdlib-dev libblas-dev liblapack-dev libgoogle-perftools-dev libdw-dev zlib1g-dev libxxhash-dev \
+	libxnnpack-dev libpthreadpool-dev libgoogle-perftools-dev libdw-dev zlib1g-dev libxxhash-dev \
 	fonts-noto-color-emoji lighttpd curl
+# What fetches the face detector's network; not needed where FACE_NETWORK names the file.
+# An npm that is there already is as good as Debian's.
+NPM = $(if $(shell command -v npm),,npm)
+DEPS += $(if $(FACE_NETWORK),,$(NPM))
 # What `make up WEB=...` needs besides. Only Apache's program, not the service that the
 # package apache2 starts.
 DEPS_apache-fcgid := apache2-bin libapache2-mod-fcgid libapache2-mod-xsendfile
@@ -35,11 +39,11 @@ DEPS_TEST  := libcmocka-dev golang-go protobuf-compiler google-perftools prometh
 	$(DEPS_apache-fcgid) systemd strace mandoc man-db groff
 # What only `make bench` needs besides.
 DEPS_BENCH := valgrind linux-perf
-# A browser and what drives it; an npm that is there already is as good as Debian's.
-DEPS_BROWSER = chromium $(if $(shell command -v npm),,nodejs npm)
+# A browser and what drives it.
+DEPS_BROWSER = chromium $(NPM)
 DEPS_CHECK := clang-format-14 clang-tidy-14
 # What builds and runs container images where there is no engine for them, as root.
-DEPS_DOCKER := buildah debootstrap iproute2 util-linux $(if $(shell command -v npm),,nodejs npm)
+DEPS_DOCKER := buildah debootstrap iproute2 util-linux $(NPM)
 # And what only `make fuzz` needs: gcc has no libFuzzer.
 DEPS_FUZZ  := clang-14 libclang-rt-14-dev
 # What only packaging and trying the package need; deploy-check makes a root with debootstrap.
@@ -104,7 +108,7 @@ CXXFLAGS := -std=gnu++17 $(COMMON) $(WARNINGS)
 LIBS := -lfcgi -lprotobuf-c -lgrpc -lgpr -lcurl -lcjose -lcrypto -ljansson -lmicrohttpd -lhiredis \
 	$(shell pkg-config --libs vips 2>/dev/null) -ldw -lz -lxxhash -lstdc++ -lm
 LIBS_api := -lprofiler
-LIBS_facebox := -ldlib -lblas -llapack
+LIBS_facebox := -lXNNPACK
 # The sanitizers bring their own allocator.
 ifeq ($(VARIANT),release)
 LIBS_api += -ltcmalloc
@@ -122,6 +126,7 @@ archive_of = $(call objects,$(filter-out %main.c,$(call sources,$(1))))
 PROTO_OBJECTS := $(addprefix $(BUILD)/generated/,cache.pb-c.o health.pb-c.o google/protobuf/wrappers.pb-c.o)
 BINARIES := $(PROGRAMS:%=$(BUILD)/emojify-%)
 ARTWORK  := $(BUILD)/emoji.artwork
+NETWORK  := $(BUILD)/face.network
 
 UNIT_TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(shell find tests/unit -name 'test_*.c' 2>/dev/null))
 INTEGRATION_TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/integration/test_*.c))
@@ -156,7 +161,7 @@ PICTURES := $(addprefix build/pictures/,grace_hopper.jpg astronaut.png camera.pn
 	check-hardening check-analyzer tsan run-tsan clean \
 	docker-check docker-check-yaml man install uninstall dist deb deploy-check
 
-all: $(BINARIES) $(ARTWORK) ## build the three programs into build/release/
+all: $(BINARIES) $(ARTWORK) $(NETWORK) ## build the three programs into build/release/
 
 help: ## list the targets
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | \
@@ -282,7 +287,7 @@ define program_rules
 $(BUILD)/$(1).a: $(call archive_of,$(1))
 $(BUILD)/emojify-$(1): $(BUILD)/fcgi-app/$(1)/main.o $(BUILD)/$(1).a $(BUILD)/lib.a $(BUILD)/proto.a
 	$$(call say,LINK,$$@)
-	$$(Q)$$(if $$(LIBS_$(1)),$$(CXX),$$(CC)) $$(LDFLAGS) -o $$@ $$^ $$(LIBS_$(1)) $$(LIBS)
+	$$(Q)$$(CC) $$(LDFLAGS) -o $$@ $$^ $$(LIBS_$(1)) $$(LIBS)
 endef
 $(foreach program,$(PROGRAMS),$(eval $(call program_rules,$(program))))
 
@@ -304,6 +309,9 @@ $(BUILD)/%.a:
 $(BUILD)/%.o: %.c Makefile | $(BUILD)/generated/stamp
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+# Loops over pixels that only this level makes vectors of.
+$(BUILD)/fcgi-app/facebox/resample.o: private CFLAGS += $(if $(filter release,$(VARIANT)),-O3)
 
 $(BUILD)/%.o: %.cc Makefile
 	$(call say,CXX,$<)
@@ -338,6 +346,25 @@ $(ARTWORK): $(BUILD)/artwork-render
 	$(call say,RENDER,$@)
 	$(Q)ASAN_OPTIONS=detect_leaks=0 TSAN_OPTIONS=ignore_noninstrumented_modules=1 $< $@
 
+# The face detector's network: MediaPipe's full-range one, out of its npm package. An offline build
+# names a file that is there already: make FACE_NETWORK=path/face_detection_full_range.tflite
+FACE_PACKAGE   := @mediapipe/face_detection
+FACE_VERSION   := 0.4.1657300184
+FACE_INTEGRITY := sha512-k5aYtTf7av7GwD3C9T4LJB/okHK/uJwFQSOmJ9OHZMlwg7SdYVMolRgDlA962OU7fIBKsrOA7f7BzD2gpzcAKw==
+FACE_FILE      := face_detection_full_range.tflite
+
+build/npm/$(FACE_VERSION)/$(FACE_FILE):
+	$(call say,FETCH,$(FACE_PACKAGE)@$(FACE_VERSION) (5 MB from npm))
+	$(Q)fcgi-app/fetch-npm.sh $(FACE_PACKAGE) $(FACE_VERSION) $(FACE_INTEGRITY) package/$(FACE_FILE) $@ FACE_NETWORK
+
+$(BUILD)/network-convert: $(BUILD)/fcgi-app/facebox/network_convert_main.o $(BUILD)/facebox.a $(BUILD)/lib.a
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+$(NETWORK): $(BUILD)/network-convert $(or $(FACE_NETWORK),build/npm/$(FACE_VERSION)/$(FACE_FILE))
+	$(call say,CONVERT,$@)
+	$(Q)ASAN_OPTIONS=detect_leaks=0 $^ $@
+
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 
 # --- Tests -----------------------------------------------------------------------
@@ -347,7 +374,7 @@ test_archive = $(if $(filter $(PROGRAMS),$(1)),$(BUILD)/$(1).a)
 define unit_test_rule
 $(1): $(1).o $(BUILD)/support.a $(call test_archive,$(word 5,$(subst /, ,$(1)))) $(BUILD)/lib.a $(BUILD)/proto.a
 	$$(call say,LINK,$$@)
-	$$(Q)$$(if $$(findstring /facebox/,$$@),$$(CXX),$$(CC)) $$(LDFLAGS) -o $$@ $$^ -lcmocka \
+	$$(Q)$$(CC) $$(LDFLAGS) -o $$@ $$^ -lcmocka \
 		$$(LIBS_$(word 5,$(subst /, ,$(1)))) $$(LIBS)
 endef
 $(foreach test,$(UNIT_TESTS),$(eval $(call unit_test_rule,$(test))))
@@ -365,9 +392,9 @@ $(INTEGRATION_TESTS): %: %.o $(BUILD)/support.a $(BUILD)/lib.a $(BUILD)/proto.a
 fuzz_driver := $(if $(filter fuzz,$(VARIANT)),,$(BUILD)/tests/fuzz/replay_main.o)
 $(FUZZ_TARGETS): %: %.o $(fuzz_driver) $(PROGRAMS:%=$(BUILD)/%.a) $(BUILD)/lib.a $(BUILD)/proto.a
 	$(call say,LINK,$@)
-	$(Q)$(CXX) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBS_api) $(LIBS_facebox) $(LIBS)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBS_api) $(LIBS_facebox) $(LIBS)
 
-unit: $(UNIT_TESTS) $(FUZZ_TARGETS) $(ARTWORK) ## build and run the unit tests only
+unit: $(UNIT_TESTS) $(FUZZ_TARGETS) $(ARTWORK) $(NETWORK) ## build and run the unit tests only
 	@BUILD=$(BUILD) tests/run.sh $(UNIT_TESTS) $(FUZZ_TARGETS)
 
 test: deps deps-test ## build and run the unit, integration and browser tests

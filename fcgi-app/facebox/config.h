@@ -14,6 +14,7 @@ struct facebox_config {
     const char *user;
     const char *password;
     int64_t workers;
+    double confidence;
     const char *fetch_allow_cidr;
     const char *fetch_allow_ports;
     int log_level;

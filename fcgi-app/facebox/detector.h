@@ -1,62 +1,110 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Finding faces in a grey picture. This narrow interface is all that the program
- * knows of the library behind it, so that a better detector can replace it.
+ * Finding faces in a picture. This narrow interface is all that the program knows of
+ * the network behind it, so that a better one can replace it.
  *
  * A detector serves one thread at a time; see detector_pool.h for several.
- * Nothing here throws.
  */
 #ifndef FACEBOX_DETECTOR_H
 #define FACEBOX_DETECTOR_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
-#include "lib/base/err.h" /* which knows nothing of C++ */
+#include "facebox/network.h"
+#include "lib/base/err.h"
 
 struct detector;
 
-/* 8-bit grey, `width` bytes a row; both sides at least 1. Belongs to the caller. */
+/*
+ * The longer side, in pixels, of the picture that detector_find and
+ * detector_find_small look at. A larger picture finds no more faces.
+ */
+enum { DETECTOR_SIDE = 640, DETECTOR_SMALL_SIDE = 1216 };
+
+/*
+ * 8-bit red, green and blue, 3 * width bytes a row; both sides at least 1. `full_width` and
+ * `full_height` are those of the picture that this one was made from. Belongs to the
+ * caller.
+ */
 struct detector_picture {
     const unsigned char *pixels;
     int width;
     int height;
+    int full_width;
+    int full_height;
 };
 
-/* A face in pixels of the picture, wholly inside it. */
+enum detection_point {
+    DETECTION_RIGHT_EYE, /* of the person: at the left of a face seen from the front */
+    DETECTION_LEFT_EYE,
+    DETECTION_NOSE,
+    DETECTION_MOUTH,
+    DETECTION_RIGHT_EAR,
+    DETECTION_LEFT_EAR,
+    DETECTION_POINT__MAX
+};
+
+/* In pixels of the full picture. A point may lie outside of the box, and of the picture. */
+struct detection_place {
+    double x;
+    double y;
+};
+
+/* A face. The box is in pixels of the full picture, wholly inside it. */
 struct detection {
     int left;
     int top;
     int width;
     int height;
-    double confidence; /* above 0, below 1; 0.33 is the least that is reported */
+    struct detection_place points[DETECTION_POINT__MAX];
+    double confidence; /* above 0, below 1 */
 };
 
-/* A new detector; takes a few tenths of a second. APP_NO_MEMORY, APP_INTERNAL. */
-enum app_err detector_new(struct detector **detector) __attribute__((warn_unused_result));
+/* Which faces are reported. */
+struct detector_options {
+    double least_confidence; /* of a face that is seen in one size of the picture only */
+};
 
-/* One more that is like `detector`, much faster. Errors as detector_new. */
-enum app_err detector_copy(const struct detector *detector, struct detector **copy)
+/* What is reported with `least_confidence` 0.55, which was chosen by docs/faces.md's numbers. */
+#define DETECTOR_LEAST_CONFIDENCE 0.55
+
+/* A new detector; takes some milliseconds. `network` must outlive it. APP_NO_MEMORY, APP_INTERNAL.
+ */
+enum app_err detector_new(const struct network *network, const struct detector_options *options,
+                          struct detector **detector, struct err_buf *why)
     __attribute__((warn_unused_result));
 
 /* NULLs the caller's pointer. NULL allowed. */
 void detector_free(struct detector **detector);
 
+/* Give the memory that pictures need back; the next picture takes it again. */
+void detector_trim(struct detector *detector);
+
+/* The faces of one picture, the surest first; they belong to the detector until its next picture.
+ */
+struct detections {
+    const struct detection *list;
+    size_t count;
+    bool has_small; /* there may be more, which detector_find_small finds */
+};
+
 /*
- * Find upright, roughly frontal faces: the surest `max` of them go to `found`,
- * the surest first, their number to `*count`. The smallest face that is found is
- * 80 pixels wide, in pictures narrower than 1300 pixels 40. APP_NO_MEMORY;
- * APP_INTERNAL with the library's words in why->detail.
+ * Find the faces whose longer side is about 1/40 of the picture's longer side or more, at
+ * most LIMIT_FACES, in any pose but upside down. APP_NO_MEMORY, APP_INTERNAL.
  */
 enum app_err detector_find(struct detector *detector, const struct detector_picture *picture,
-                           struct detection *found, size_t max, size_t *count, struct err_buf *why)
+                           struct detections *found, struct err_buf *why)
     __attribute__((warn_unused_result));
 
-#ifdef __cplusplus
-}
-#endif
+/*
+ * After detector_find on the same picture, now larger: find faces of half that size, too.
+ * Takes several times as long, and ends early at `deadline_ns` with what it has. Errors
+ * as detector_find.
+ */
+enum app_err detector_find_small(struct detector *detector, const struct detector_picture *picture,
+                                 int64_t deadline_ns, struct detections *found, struct err_buf *why)
+    __attribute__((warn_unused_result));
 
 #endif

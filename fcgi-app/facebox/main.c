@@ -10,10 +10,13 @@
 
 #include "facebox/config.h"
 #include "facebox/detector_pool.h"
+#include "facebox/inference.h"
+#include "facebox/network.h"
 #include "facebox/server.h"
 #include "facebox/telemetry.h"
 #include "lib/base/limits.h"
 #include "lib/base/program.h"
+#include "lib/base/ticker.h"
 #include "lib/httpd/httpd.h"
 #include "lib/net/address_guard.h"
 #include "lib/net/http_client.h"
@@ -21,6 +24,9 @@
 
 enum {
     IDLE_TIMEOUT_S = 30,
+    /* Detectors give their memory back after so long without a picture. */
+    TRIM_AFTER_MS = 10 * 1000,
+    TRIM_EVERY_MS = 5 * 1000,
     /*
      * glibc gives each thread a heap of its own, up to eight a core, and each comes to keep what
      * the largest picture took: 200 MB instead of 80 after some hundred pictures of half a
@@ -34,11 +40,40 @@ struct app {
     struct log log;
     bool http_client_up;
     bool picture_up;
+    bool inference_up;
+    struct network network;
+    struct ticker *ticker;
     struct address_guard *guard;
     struct telemetry telemetry;
     struct server server;
     struct httpd *httpd;
 };
+
+/* A chore: give back the memory of detectors that have nothing to do, and what malloc keeps. */
+static void trim(void *context)
+{
+    struct app *app = context;
+    if (detector_pool_trim(app->server.pool, TRIM_AFTER_MS))
+        (void)malloc_trim(0);
+}
+
+static enum app_err start_detectors(struct app *app, struct err_buf *why)
+{
+    const struct facebox_config *config = &app->config;
+    const struct detector_options options = {.least_confidence = config->confidence};
+    const struct chore chore = {.run = trim, .context = app, .every_ms = TRIM_EVERY_MS};
+    enum app_err err = network_open(NULL, &app->network, why);
+    if (err)
+        return err;
+    app->server.network = app->network.header->name;
+    err = inference_library_init(why);
+    if (err)
+        return err;
+    app->inference_up = true;
+    err = detector_pool_new(facebox_config_workers(config), &app->network, &options,
+                            &app->server.pool, why);
+    return err ? err : ticker_new(&chore, 1, &app->ticker);
+}
 
 static enum app_err start_libraries(struct app *app, struct err_buf *why)
 {
@@ -54,9 +89,7 @@ static enum app_err start_libraries(struct app *app, struct err_buf *why)
     err = address_guard_new(config->fetch_allow_cidr, config->fetch_allow_ports, &app->guard, why);
     if (!err)
         err = telemetry_start(&app->telemetry, &app->log);
-    if (err)
-        return err;
-    return detector_pool_new(facebox_config_workers(config), &app->server.pool);
+    return err ? err : start_detectors(app, why);
 }
 
 static enum app_err start_server(struct app *app, struct err_buf *why)
@@ -87,7 +120,11 @@ static void stop(struct app *app)
 {
     httpd_stop(&app->httpd);
     telemetry_stop(&app->telemetry);
+    ticker_free(&app->ticker);
     detector_pool_free(&app->server.pool);
+    if (app->inference_up)
+        inference_library_release();
+    network_close(&app->network);
     address_guard_free(&app->guard);
     if (app->picture_up)
         picture_library_release();
@@ -110,7 +147,8 @@ static int run(struct app *app)
         log_info(&app->log, "Service started",
                  LOG_FIELDS(LOG_STR("address", app->config.bind_address),
                             LOG_INT("port", httpd_port(app->httpd)),
-                            LOG_INT("workers", facebox_config_workers(&app->config))));
+                            LOG_INT("workers", facebox_config_workers(&app->config)),
+                            LOG_STR("network", app->server.network)));
         int signal_number = program_wait_for_stop(&app->log);
         log_info(&app->log, "Stopping", LOG_FIELDS(LOG_INT("signal", signal_number)));
     }

@@ -3,11 +3,13 @@
 #include "facebox/reply.h"
 
 #include <jansson.h>
+#include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "lib/base/utf8.h"
 
-enum { REAL_DIGITS = 4 };
+enum { REAL_DIGITS = 6, BUILD_MAX = 128 };
 
 static int append_piece(const char *piece, size_t len, void *out)
 {
@@ -25,11 +27,38 @@ static enum app_err write_json(json_t *root, struct buf *out)
     return failed ? APP_NO_MEMORY : APP_OK;
 }
 
+/* A number with so many digits behind the point as are worth sending. */
+static double rounded(double number, double unit)
+{
+    return round(number / unit) * unit;
+}
+
+static json_t *make_landmarks(const struct detection *face)
+{
+    static const char *const names[DETECTION_POINT__MAX] = {
+        [DETECTION_RIGHT_EYE] = "right_eye", [DETECTION_LEFT_EYE] = "left_eye",
+        [DETECTION_NOSE] = "nose",           [DETECTION_MOUTH] = "mouth",
+        [DETECTION_RIGHT_EAR] = "right_ear", [DETECTION_LEFT_EAR] = "left_ear",
+    };
+    json_t *landmarks = json_object();
+    for (int i = 0; landmarks && i < DETECTION_POINT__MAX; i++) {
+        const struct detection_place *point = &face->points[i];
+        json_t *place =
+            json_pack("{s:f,s:f}", "x", rounded(point->x, 0.1), "y", rounded(point->y, 0.1));
+        if (json_object_set_new(landmarks, names[i], place) != 0) {
+            json_decref(landmarks);
+            landmarks = NULL;
+        }
+    }
+    return landmarks;
+}
+
 static json_t *make_face(const struct detection *face)
 {
-    return json_pack("{s:{s:i,s:i,s:i,s:i},s:b,s:f}", "rect", "top", face->top, "left", face->left,
-                     "width", face->width, "height", face->height, "matched", 0, "confidence",
-                     face->confidence);
+    return json_pack("{s:{s:i,s:i,s:i,s:i},s:o,s:b,s:f}", "rect", "top", face->top, "left",
+                     face->left, "width", face->width, "height", face->height, "landmarks",
+                     make_landmarks(face), "matched", 0, "confidence",
+                     rounded(face->confidence, 1e-4));
 }
 
 static json_t *make_rectangle(const struct detection *face)
@@ -79,10 +108,12 @@ enum app_err reply_failure(const char *text, struct buf *out)
     return write_json(json_pack("{s:b,s:s}", "success", 0, "error", printable), out);
 }
 
-enum app_err reply_info(struct buf *out)
+enum app_err reply_info(const char *network, struct buf *out)
 {
+    char build[BUILD_MAX];
+    (void)snprintf(build, sizeof(build), "%s %s", APP_VERSION, network);
     return write_json(json_pack("{s:b,s:s,s:i,s:s,s:s}", "success", 1, "name", "facebox", "version",
-                                REPLY_FACEBOX_VERSION, "build", APP_VERSION, "status", "ready"),
+                                REPLY_FACEBOX_VERSION, "build", build, "status", "ready"),
                       out);
 }
 

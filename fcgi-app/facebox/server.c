@@ -170,7 +170,7 @@ static enum app_err handle_detect(struct exchange *exchange)
 
 static enum app_err handle_info(struct exchange *exchange)
 {
-    return reply_info(&exchange->response->body);
+    return reply_info(exchange->server->network, &exchange->response->body);
 }
 
 static enum app_err handle_healthz(struct exchange *exchange)

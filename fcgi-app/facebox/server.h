@@ -39,6 +39,7 @@ enum {
 /* Filled by the program; read-only while requests come in. */
 struct server {
     struct detector_pool *pool;
+    const char *network; /* name of the detectors' network */
     const struct address_guard *guard;
     const char *user; /* "": no authorization */
     const char *password;

@@ -7,10 +7,15 @@
 #include <math.h>
 #include <vips/vips.h>
 
-#include "lib/base/limits.h"
 #include "lib/picture/picture_private.h"
 
 enum { DETECTION_QUALITY = 90 };
+
+/*
+ * Longer side of a reduced copy. emojify-facebox looks at 640 pixels, and where there are small
+ * faces at 1216; other detectors in the field reduce what they get to less.
+ */
+enum { DETECTION_SIDE = 1280 };
 
 /*
  * A picture less than that much larger than needed costs more to reduce than it saves. So
@@ -24,7 +29,7 @@ static double choose_scale(const struct picture *picture)
     if (picture->source_is_plain && picture->source_is_jpeg)
         return 1;
     int longer = MAX(picture_width(picture), picture_height(picture));
-    double scale = (double)longer / LIMIT_FACEBOX_SIDE;
+    double scale = (double)longer / DETECTION_SIDE;
     return scale >= WORTH_REDUCING ? scale : 1;
 }
 

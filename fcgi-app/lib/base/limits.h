@@ -48,7 +48,6 @@
 /* emojify-facebox. A body has room for a picture in base64, percent-encoded. */
 #define LIMIT_FACEBOX_BODY        (16 * 1024 * 1024)
 #define LIMIT_FACEBOX_CONNECTIONS 64
-#define LIMIT_FACEBOX_SIDE        2000 /* width or height that is searched; larger ones are reduced */
 
 /* Tokens, and the document with the keys that they are checked with. */
 #define LIMIT_JWT        (8 * 1024)

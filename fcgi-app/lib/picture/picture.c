@@ -287,9 +287,16 @@ static bool needs_profile(VipsImage *image)
     return !srgb_profile_is(profile, len);
 }
 
-static int to_srgb(VipsImage *image, VipsImage **out)
+/* A detector sees faces in the colours of any RGB; those of CMYK may be far off without a profile.
+ */
+static bool is_close_enough(VipsImage *image)
 {
-    if (needs_profile(image)) {
+    return vips_image_get_interpretation(image) != VIPS_INTERPRETATION_CMYK;
+}
+
+static int to_srgb(VipsImage *image, bool exact, VipsImage **out)
+{
+    if ((exact || !is_close_enough(image)) && needs_profile(image)) {
         if (vips_icc_transform(image, out, "srgb", "embedded", TRUE, "depth", 8, NULL) == 0)
             return 0;
         /* An unusable profile is no reason to refuse: viewers ignore it, too. */
@@ -315,18 +322,31 @@ static int to_plain_bands(VipsImage *image, VipsImage **out)
     return status;
 }
 
+/* What to open a picture for. */
+struct opening {
+    int least_side; /* see picture_open_reduced; 0: the whole picture, in its exact colours */
+};
+
 /* Run the pipeline: decode, convert, write to memory. */
-static int decode(VipsImage *loaded, VipsImage **out)
+static int decode(VipsImage *loaded, const struct opening *opening, VipsImage **out)
 {
-    VipsImage *srgb = NULL, *plain = NULL;
+    VipsImage *small = NULL, *srgb = NULL, *plain = NULL, *settled = NULL;
+    bool exact = opening->least_side == 0;
     int status = -1;
-    if (to_srgb(loaded, &srgb) || to_plain_bands(srgb, &plain))
+    if (exact ? vips_copy(loaded, &small, NULL)
+              : picture_shrink(loaded, opening->least_side, &small))
         goto out;
-    *out = vips_image_copy_memory(plain);
+    if (to_srgb(small, exact, &srgb) || to_plain_bands(srgb, &plain))
+        goto out;
+    if (exact ? vips_copy(plain, &settled, NULL) : picture_opaque(plain, 1, &settled))
+        goto out;
+    *out = vips_image_copy_memory(settled);
     status = *out ? 0 : -1;
 out:
+    g_clear_object(&settled);
     g_clear_object(&plain);
     g_clear_object(&srgb);
+    g_clear_object(&small);
     return status;
 }
 
@@ -376,28 +396,78 @@ static void keep_reserved(struct picture *picture, size_t bytes)
     picture->reserved = bytes;
 }
 
-static enum app_err load(const struct format *format, struct reader *reader, struct picture *opened,
-                         struct err_buf *why)
+/* The decoder's image, of which only the header is read yet; `shrink` 1 is its full size. */
+static int start_decoder(const struct format *format, struct reader *reader, int shrink,
+                         VipsSourceCustom **source, VipsImage **loaded)
 {
-    struct picture_watch *watch = reader->watch;
-    VipsImage *loaded = NULL, *pixels = NULL;
-    enum app_err err = APP_OK;
-    VipsSourceCustom *source = new_source(reader);
+    reader->position = 0;
+    *source = new_source(reader);
+    if (!*source)
+        return -1;
+    VipsSource *base = VIPS_SOURCE(*source);
+    if (shrink > 1 && format->load == vips_jpegload_source)
+        return vips_jpegload_source(base, loaded, "shrink", shrink, "fail_on",
+                                    VIPS_FAIL_ON_TRUNCATED, "access", VIPS_ACCESS_SEQUENTIAL, NULL);
+    if (shrink > 1 && format->load == vips_webpload_source)
+        return vips_webpload_source(base, loaded, "scale", 1.0 / shrink, "fail_on",
+                                    VIPS_FAIL_ON_TRUNCATED, "access", VIPS_ACCESS_SEQUENTIAL, NULL);
+    return format->load(base, loaded, "fail_on", VIPS_FAIL_ON_TRUNCATED, "access",
+                        VIPS_ACCESS_SEQUENTIAL, NULL);
+}
 
-    if (!source || format->load(VIPS_SOURCE(source), &loaded, "fail_on", VIPS_FAIL_ON_TRUNCATED,
-                                "access", VIPS_ACCESS_SEQUENTIAL, NULL)) {
-        err = picture_failure(watch, APP_PICTURE_REFUSED, TEXT_BROKEN, why);
-        goto out;
-    }
-    err = check_size(loaded, why);
+/* Begin again with a decoder that makes the picture smaller, if there is one. */
+static int restart_smaller(const struct format *format, struct reader *reader, int least_side,
+                           VipsSourceCustom **source, VipsImage **loaded)
+{
+    bool is_jpeg = format->load == vips_jpegload_source;
+    int shrink = picture_decoder_shrink(*loaded, is_jpeg, least_side);
+    if (shrink == 1 || !(is_jpeg || format->load == vips_webpload_source))
+        return 0;
+    g_clear_object(loaded);
+    g_clear_object(source);
+    return start_decoder(format, reader, shrink, source, loaded);
+}
+
+/* What the header tells, all of it before anything is decoded. */
+static enum app_err check_header(const struct format *format, VipsImage *loaded,
+                                 struct picture *opened, struct err_buf *why)
+{
+    enum app_err err = check_size(loaded, why);
     if (!err)
         err = reserve(opened, estimate_memory(format, loaded), why);
     if (err)
-        goto out;
-    opened->source_is_plain = format->is_plain && vips_image_get_orientation(loaded) == 1;
+        return err;
+    int orientation = vips_image_get_orientation(loaded);
+    bool lies = orientation >= 5 && orientation <= 8;
+    opened->full_width = lies ? loaded->Ysize : loaded->Xsize;
+    opened->full_height = lies ? loaded->Xsize : loaded->Ysize;
+    opened->source_is_plain = format->is_plain && orientation == 1;
     opened->source_is_jpeg = format->load == vips_jpegload_source;
+    return APP_OK;
+}
+
+static enum app_err load(const struct format *format, struct reader *reader,
+                         const struct opening *opening, struct picture *opened, struct err_buf *why)
+{
+    struct picture_watch *watch = reader->watch;
+    VipsImage *loaded = NULL, *pixels = NULL;
+    VipsSourceCustom *source = NULL;
+    enum app_err err = APP_OK;
+
+    if (start_decoder(format, reader, 1, &source, &loaded)) {
+        err = picture_failure(watch, APP_PICTURE_REFUSED, TEXT_BROKEN, why);
+        goto out;
+    }
+    err = check_header(format, loaded, opened, why);
+    if (err)
+        goto out;
+    if (opening->least_side > 0 &&
+        restart_smaller(format, reader, opening->least_side, &source, &loaded)) {
+        err = picture_failure(watch, APP_PICTURE_REFUSED, TEXT_BROKEN, why);
+        goto out;
+    }
     picture_watch_start(watch, loaded);
-    int status = decode(loaded, &pixels);
+    int status = decode(loaded, opening, &pixels);
     picture_watch_stop(watch);
     if (status || turn_upright(&pixels, watch)) {
         err = picture_failure(watch, APP_PICTURE_REFUSED, TEXT_BROKEN, why);
@@ -417,8 +487,8 @@ out:
     return err;
 }
 
-enum app_err picture_open(const void *data, size_t len, int64_t deadline_ns,
-                          struct picture **picture, struct err_buf *why)
+static enum app_err open_picture(const void *data, size_t len, const struct opening *opening,
+                                 int64_t deadline_ns, struct picture **picture, struct err_buf *why)
 {
     struct picture_watch watch;
     picture_watch_init(&watch, deadline_ns);
@@ -438,7 +508,7 @@ enum app_err picture_open(const void *data, size_t len, int64_t deadline_ns,
         return APP_NO_MEMORY;
     opened->deadline_ns = deadline_ns;
     struct reader reader = {.data = data, .len = (gint64)len, .watch = &watch};
-    err = load(format, &reader, opened, why);
+    err = load(format, &reader, opening, opened, why);
     if (err) {
         keep_reserved(opened, 0);
         free(opened);
@@ -446,6 +516,21 @@ enum app_err picture_open(const void *data, size_t len, int64_t deadline_ns,
     }
     *picture = opened;
     return APP_OK;
+}
+
+enum app_err picture_open(const void *data, size_t len, int64_t deadline_ns,
+                          struct picture **picture, struct err_buf *why)
+{
+    const struct opening whole = {.least_side = 0};
+    return open_picture(data, len, &whole, deadline_ns, picture, why);
+}
+
+enum app_err picture_open_reduced(const void *data, size_t len, int least_side, int64_t deadline_ns,
+                                  struct picture **picture, struct err_buf *why)
+{
+    assert(least_side > 0);
+    const struct opening reduced = {.least_side = least_side};
+    return open_picture(data, len, &reduced, deadline_ns, picture, why);
 }
 
 void picture_free(struct picture **picture)
@@ -471,4 +556,19 @@ int picture_height(const struct picture *picture)
 bool picture_has_alpha(const struct picture *picture)
 {
     return vips_image_get_bands(picture->image) == 4;
+}
+
+int picture_full_width(const struct picture *picture)
+{
+    return picture->full_width;
+}
+
+int picture_full_height(const struct picture *picture)
+{
+    return picture->full_height;
+}
+
+const unsigned char *picture_pixels(const struct picture *picture)
+{
+    return vips_image_get_data(picture->image);
 }

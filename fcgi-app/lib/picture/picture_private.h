@@ -18,6 +18,8 @@
 
 struct picture {
     VipsImage *image; /* in memory, 8-bit sRGB or sRGB and alpha, upright, without metadata */
+    int full_width;   /* before it was reduced; else its own */
+    int full_height;
     int64_t deadline_ns;
     size_t reserved;      /* of the memory that all pictures share, see picture_memory.h */
     bool source_is_plain; /* it came as a JPEG or PNG that was upright already */
@@ -50,6 +52,12 @@ void picture_watch_stop(struct picture_watch *watch);
  * smaller by it in width and height, each at least one pixel. As a libvips operation.
  */
 int picture_opaque(VipsImage *image, double factor, VipsImage **out);
+
+/* What to ask a decoder for, so that the longer side has at least `least_side` pixels. */
+int picture_decoder_shrink(const VipsImage *image, bool is_jpeg, int least_side);
+
+/* Smaller so that the longer side has `least_side` pixels, if it has twice that or more. */
+int picture_shrink(VipsImage *image, int least_side, VipsImage **out);
 
 /*
  * Turn libvips' failure into ours: APP_PICTURE_REFUSED when the watch expired,

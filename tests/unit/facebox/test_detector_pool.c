@@ -13,6 +13,22 @@
 #include <cmocka.h>
 
 #include "lib/base/clock.h"
+#include "unit/facebox/detector_fixture.h"
+
+static struct network network;
+
+static int open_network(void **state)
+{
+    (void)state;
+    return fixture_open_network(&network);
+}
+
+static int close_network(void **state)
+{
+    (void)state;
+    fixture_close_network(&network);
+    return 0;
+}
 
 static void as_many_detectors_as_asked_for_are_handed_out(void **state)
 {
@@ -21,7 +37,7 @@ static void as_many_detectors_as_asked_for_are_handed_out(void **state)
     struct detector *taken[3] = {0};
     struct detector *junk = (struct detector *)(void *)&pool;
     struct detector *late = junk;
-    assert_int_equal(detector_pool_new(3, &pool), APP_OK);
+    assert_int_equal(detector_pool_new(3, &network, &fixture_options, &pool, NULL), APP_OK);
     for (int i = 0; i < 3; i++)
         assert_int_equal(detector_pool_take(pool, 0, &taken[i]), APP_OK);
     assert_ptr_not_equal(taken[0], taken[1]);
@@ -72,7 +88,7 @@ static void threads_wait_for_each_other(void **state)
     (void)state;
     struct sharing sharing = {0};
     pthread_t threads[8];
-    assert_int_equal(detector_pool_new(2, &sharing.pool), APP_OK);
+    assert_int_equal(detector_pool_new(2, &network, &fixture_options, &sharing.pool, NULL), APP_OK);
     for (int i = 0; i < 8; i++)
         assert_int_equal(pthread_create(&threads[i], NULL, take_and_return, &sharing), 0);
     for (int i = 0; i < 8; i++)
@@ -88,5 +104,5 @@ int main(void)
         cmocka_unit_test(as_many_detectors_as_asked_for_are_handed_out),
         cmocka_unit_test(threads_wait_for_each_other),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, open_network, close_network);
 }

@@ -14,7 +14,19 @@ static const struct faces two_faces = {
     .width = 640,
     .height = 480,
     .count = 2,
-    .found = {{300, 40, 80, 81, 0.93}, {0, 1, 2, 3, 0.333333}},
+    .found =
+        {{.left = 300,
+          .top = 40,
+          .width = 80,
+          .height = 81,
+          .points = {{320.04, 60.06}, {358, 61}, {339, 80}, {340, 100}, {299.96, 65}, {381, 66}},
+          .confidence = 0.93},
+         {.left = 0,
+          .top = 1,
+          .width = 2,
+          .height = 3,
+          .points = {{-1.25, 0}},
+          .confidence = 0.333333}},
 };
 static const struct faces no_faces = {.width = 5, .height = 6};
 
@@ -35,8 +47,16 @@ static void a_check_is_answered_in_the_words_of_the_box(void **state)
     assert_json(reply_check(&two_faces, &out), &out,
                 "{\"success\":true,\"facesCount\":2,\"faces\":["
                 "{\"rect\":{\"top\":40,\"left\":300,\"width\":80,\"height\":81},"
+                "\"landmarks\":{\"right_eye\":{\"x\":320.0,\"y\":60.1},"
+                "\"left_eye\":{\"x\":358.0,\"y\":61.0},\"nose\":{\"x\":339.0,\"y\":80.0},"
+                "\"mouth\":{\"x\":340.0,\"y\":100.0},\"right_ear\":{\"x\":300.0,\"y\":65.0},"
+                "\"left_ear\":{\"x\":381.0,\"y\":66.0}},"
                 "\"matched\":false,\"confidence\":0.93},"
                 "{\"rect\":{\"top\":1,\"left\":0,\"width\":2,\"height\":3},"
+                "\"landmarks\":{\"right_eye\":{\"x\":-1.3,\"y\":0.0},"
+                "\"left_eye\":{\"x\":0.0,\"y\":0.0},\"nose\":{\"x\":0.0,\"y\":0.0},"
+                "\"mouth\":{\"x\":0.0,\"y\":0.0},\"right_ear\":{\"x\":0.0,\"y\":0.0},"
+                "\"left_ear\":{\"x\":0.0,\"y\":0.0}},"
                 "\"matched\":false,\"confidence\":0.3333}]}");
 }
 
@@ -68,9 +88,9 @@ static void info_and_health_name_the_box(void **state)
     struct buf out;
     buf_init(&out, 10000);
     assert_json(reply_success(&out), &out, "{\"success\":true}");
-    assert_json(reply_info(&out), &out,
+    assert_json(reply_info("a-network", &out), &out,
                 "{\"success\":true,\"name\":\"facebox\",\"version\":14,\"build\":\"" APP_VERSION
-                "\",\"status\":\"ready\"}");
+                " a-network\",\"status\":\"ready\"}");
     assert_json(reply_healthz("host-1", &out), &out,
                 "{\"success\":true,\"hostname\":\"host-1\",\"metadata\":{\"boxname\":\"facebox\","
                 "\"build\":\"" APP_VERSION "\"},\"errors\":[]}");

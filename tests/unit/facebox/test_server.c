@@ -19,6 +19,7 @@
 #include "lib/net/http_client.h"
 #include "lib/picture/picture.h"
 #include "support/raw_http.h"
+#include "unit/facebox/detector_fixture.h"
 
 /* A PNG of one pixel, and what is searched in it. */
 static const char pixel_base64[] = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR42mNo"
@@ -29,6 +30,7 @@ struct fixture {
     struct log_sink sink;
     struct log log;
     struct address_guard *guard;
+    struct network network;
     struct detector_pool *pool;
     struct server server;
     struct httpd *httpd;
@@ -78,7 +80,8 @@ static int start(void **state)
     buf_init(&fixture->pixel, 1000);
     if (base64_decode(pixel_base64, strlen(pixel_base64), &fixture->pixel) ||
         http_client_global_init() || picture_library_init("test_server", &why) ||
-        detector_pool_new(1, &fixture->pool) ||
+        fixture_open_network(&fixture->network) ||
+        detector_pool_new(1, &fixture->network, &fixture_options, &fixture->pool, &why) ||
         start_httpd(fixture, serve_origin, fixture, &fixture->origin))
         return -1;
     (void)snprintf(port, sizeof(port), "%u", httpd_port(fixture->origin));
@@ -86,6 +89,7 @@ static int start(void **state)
         return -1;
     fixture->server = (struct server){
         .pool = fixture->pool,
+        .network = "a-network",
         .guard = fixture->guard,
         .user = "",
         .password = "",
@@ -106,6 +110,7 @@ static int stop(void **state)
     httpd_stop(&fixture->origin);
     address_guard_free(&fixture->guard);
     detector_pool_free(&fixture->pool);
+    fixture_close_network(&fixture->network);
     picture_library_release();
     http_client_global_release();
     buf_release(&fixture->pixel);
@@ -435,7 +440,7 @@ static void health_and_info_answer(void **state)
     const struct fixture *fixture = *state;
     assert_get(fixture, "/info", "", 200,
                "{\"success\":true,\"name\":\"facebox\",\"version\":14,\"build\":\"" APP_VERSION
-               "\",\"status\":\"ready\"}");
+               " a-network\",\"status\":\"ready\"}");
     assert_get(fixture, "/healthz", "", 200,
                "{\"success\":true,\"hostname\":\"test-host\",\"metadata\":{\"boxname\":\"facebox\","
                "\"build\":\"" APP_VERSION "\"},\"errors\":[]}");

@@ -558,58 +558,78 @@ static void metadata_ends_here(void **state)
     }
 }
 
-/* --- Grey ---------------------------------------------------------------------------- */
+/* --- For a face detector ----------------------------------------------------------------- */
 
-struct grey {
-    unsigned char *pixels;
-    int width, height;
-    double scale;
-};
-
-static struct grey must_grey(struct sample sample, int max_side)
+static struct picture *must_open_reduced(struct sample sample, int least_side)
 {
-    struct picture *picture = must_open(sample);
-    struct grey grey = {NULL, -1, -1, -1.0};
+    struct picture *picture = NULL;
     struct err_buf why = {.text = ""};
-    if (picture_to_grey(picture, max_side, &grey.pixels, &grey.width, &grey.height, &grey.scale,
-                        &why))
+    if (picture_open_reduced(sample.data, sample.len, least_side, deadline_in_ms(60000), &picture,
+                             &why))
         fail_msg("%s (%s)", why.text, why.detail);
-    picture_free(&picture);
-    return grey;
+    sample_release(&sample);
+    assert_false(picture_has_alpha(picture));
+    return picture;
 }
 
-static void grey_is_reduced_to_the_largest_side_and_never_enlarged(void **state)
+static int byte_at(const struct picture *picture, int x, int y, int band)
+{
+    size_t row = (size_t)picture_width(picture) * 3;
+    return picture_pixels(picture)[(size_t)y * row + (size_t)x * 3 + (size_t)band];
+}
+
+static void a_reduced_picture_keeps_enough_pixels_and_knows_its_full_size(void **state)
 {
     (void)state;
-    static const double colour[] = {255, 0, 0};
+    static const double colour[] = {200, 100, 50};
     static const struct {
-        int width, height, max_side, grey_width, grey_height;
-    } cases[] = {{100, 60, 100, 100, 60}, {100, 60, 101, 100, 60}, {100, 60, 99, 99, 59},
-                 {100, 60, 50, 50, 30},   {60, 100, 50, 30, 50},   {1000, 1, 10, 10, 1},
-                 {1, 1000, 10, 1, 10},    {1, 1, 1, 1, 1},         {500, 300, 1, 1, 1}};
+        int width, height, least_side;
+    } cases[] = {{100, 60, 100}, {100, 60, 101}, {100, 60, 99}, {100, 60, 50}, {60, 100, 33},
+                 {1000, 1, 10},  {1, 1000, 10},  {1, 1, 1},     {640, 480, 40}};
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        struct grey grey = must_grey(
-            sample_encode(sample_plain(cases[i].width, cases[i].height, 3, colour), ".png"),
-            cases[i].max_side);
-        assert_int_equal(grey.width, cases[i].grey_width);
-        assert_int_equal(grey.height, cases[i].grey_height);
-        double longer = MAX(cases[i].width, cases[i].height);
-        assert_true(fabs(grey.scale - MAX(1.0, longer / cases[i].max_side)) < 1e-9);
-        assert_near(grey.pixels[grey.width * grey.height - 1], 76, 1);
-        free(grey.pixels);
+        int width = cases[i].width, height = cases[i].height, least = cases[i].least_side;
+        for (size_t format = 0; format < SUFFIX_COUNT; format++) {
+            struct picture *picture = must_open_reduced(
+                sample_encode(sample_plain(width, height, 3, colour), suffixes[format]), least);
+            assert_int_equal(picture_full_width(picture), width);
+            assert_int_equal(picture_full_height(picture), height);
+            int longer = MAX(picture_width(picture), picture_height(picture));
+            assert_in_range(longer, MIN(least, MAX(width, height)), 2 * least);
+            double factor = (double)MAX(width, height) / longer;
+            assert_near(picture_width(picture), (int)MAX(1, width / factor), 1);
+            assert_near(picture_height(picture), (int)MAX(1, height / factor), 1);
+            for (int band = 0; band < 3; band++)
+                assert_near(
+                    byte_at(picture, picture_width(picture) - 1, picture_height(picture) - 1, band),
+                    (int)colour[band], 6);
+            picture_free(&picture);
+        }
     }
 }
 
-static void transparent_parts_are_white_in_grey(void **state)
+static void a_reduced_picture_is_upright(void **state)
+{
+    (void)state;
+    VipsImage *photo = sample_photo(300, 200);
+    vips_image_set_int(photo, VIPS_META_ORIENTATION, 6);
+    struct picture *picture = must_open_reduced(sample_encode(photo, ".jpg"), 100);
+    assert_int_equal(picture_full_width(picture), 200);
+    assert_int_equal(picture_full_height(picture), 300);
+    assert_true(picture_height(picture) > picture_width(picture));
+    picture_free(&picture);
+}
+
+static void transparent_parts_of_a_reduced_picture_are_white(void **state)
 {
     (void)state;
     static const double hidden[] = {0, 0, 0, 0}, half[] = {0, 0, 0, 128};
-    struct grey grey = must_grey(sample_encode(sample_plain(8, 8, 4, hidden), ".png"), 100);
-    assert_int_equal(grey.pixels[9], 255);
-    free(grey.pixels);
-    grey = must_grey(sample_encode(sample_plain(8, 8, 4, half), ".png"), 4);
-    assert_near(grey.pixels[5], 127, 1);
-    free(grey.pixels);
+    struct picture *picture =
+        must_open_reduced(sample_encode(sample_plain(8, 8, 4, hidden), ".png"), 100);
+    assert_int_equal(byte_at(picture, 3, 3, 1), 255);
+    picture_free(&picture);
+    picture = must_open_reduced(sample_encode(sample_plain(8, 8, 4, half), ".png"), 4);
+    assert_near(byte_at(picture, 1, 1, 1), 127, 1);
+    picture_free(&picture);
 }
 
 static void reducing_averages_areas(void **state)
@@ -619,27 +639,31 @@ static void reducing_averages_areas(void **state)
     assert_int_equal(vips_grey(&lines, 512, 512, "uchar", TRUE, NULL), 0);
     assert_int_equal(vips_linear1(lines, &bytes, 1.0, 0.0, "uchar", TRUE, NULL), 0);
     g_object_unref(lines);
-    struct grey grey = must_grey(sample_encode(bytes, ".png"), 16);
+    struct picture *picture = must_open_reduced(sample_encode(bytes, ".png"), 16);
     for (int x = 1; x < 15; x++)
-        assert_near(grey.pixels[8 * 16 + x], (int)((x + 0.5) * 16), 3);
-    free(grey.pixels);
+        assert_near(byte_at(picture, x, 8, 0), (int)((x + 0.5) * 16), 3);
+    picture_free(&picture);
 }
 
-static void grey_knows_the_deadline_of_the_picture(void **state)
+static void reducing_refuses_what_opening_refuses(void **state)
 {
     (void)state;
-    struct picture *picture = must_open(sample_encode(sample_photo(2000, 2000), ".jpg"));
-    picture->deadline_ns = clock_now_ns();
-    unsigned char *pixels = (unsigned char *)&junk;
-    int width = -1, height = -1;
-    double scale = -1.0;
-    struct err_buf why = {.text = ""};
-    assert_int_equal(picture_to_grey(picture, 1900, &pixels, &width, &height, &scale, &why),
-                     APP_PICTURE_REFUSED);
-    assert_string_equal(why.text, "the picture takes too long to process");
-    assert_ptr_equal(pixels, &junk);
-    assert_int_equal(width, -1);
-    picture_free(&picture);
+    struct sample photo = sample_encode(sample_photo(400, 400), ".jpg");
+    struct sample cut = sample_cut(&photo, photo.len / 2);
+    struct sample large = sample_png_header(20000, 20000);
+    const struct sample *refused[] = {&cut, &large};
+    for (size_t i = 0; i < 2; i++) {
+        struct picture *picture = JUNK;
+        struct err_buf why = {.text = ""};
+        assert_int_equal(picture_open_reduced(refused[i]->data, refused[i]->len, 100,
+                                              deadline_in_ms(60000), &picture, &why),
+                         APP_PICTURE_REFUSED);
+        assert_ptr_equal(picture, JUNK);
+        assert_true(strlen(why.text) > 0);
+    }
+    sample_release(&large);
+    sample_release(&cut);
+    sample_release(&photo);
 }
 
 /* --- Threads ---------------------------------------------------------------------------- */
@@ -725,10 +749,11 @@ int main(void)
         cmocka_unit_test(exif_orientation_turns_the_picture_upright),
         cmocka_unit_test(only_the_first_frame_of_an_animation_is_taken),
         cmocka_unit_test(metadata_ends_here),
-        cmocka_unit_test(grey_is_reduced_to_the_largest_side_and_never_enlarged),
-        cmocka_unit_test(transparent_parts_are_white_in_grey),
+        cmocka_unit_test(a_reduced_picture_keeps_enough_pixels_and_knows_its_full_size),
+        cmocka_unit_test(a_reduced_picture_is_upright),
+        cmocka_unit_test(transparent_parts_of_a_reduced_picture_are_white),
         cmocka_unit_test(reducing_averages_areas),
-        cmocka_unit_test(grey_knows_the_deadline_of_the_picture),
+        cmocka_unit_test(reducing_refuses_what_opening_refuses),
         cmocka_unit_test(several_threads_open_pictures_at_once),
     };
     return cmocka_run_group_tests(tests, start, stop);
