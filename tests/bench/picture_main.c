@@ -13,6 +13,7 @@
  * of 2000 x 1333, or of another size, with a comment of 16 '#'.
  */
 #include <errno.h>
+#include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -65,7 +66,7 @@ struct step {
 };
 
 static struct artwork *artwork;
-static struct box faces[MANY_FACES];
+static struct face faces[MANY_FACES];
 
 static void die(const char *what, const char *reason)
 {
@@ -264,6 +265,24 @@ static void report(size_t rounds, FILE *json)
 
 /* --- Setting up ----------------------------------------------------------------------------- */
 
+/* A face from the front, of 180 pixels, turned by `angle`. */
+static struct face make_face(int left, int top, double angle)
+{
+    enum { SIZE = 180 };
+    static const struct face_point upright[FACE_POINT__MAX] = {
+        [FACE_RIGHT_EYE] = {-0.2, -0.17}, [FACE_LEFT_EYE] = {0.2, -0.17},
+        [FACE_NOSE] = {0, 0.06},          [FACE_MOUTH] = {0, 0.26},
+        [FACE_RIGHT_EAR] = {-0.41, -0.1}, [FACE_LEFT_EAR] = {0.41, -0.1},
+    };
+    struct face face = {.box = {left, top, SIZE, SIZE}, .has_points = true};
+    for (int i = 0; i < FACE_POINT__MAX; i++) {
+        double x = upright[i].x * SIZE, y = upright[i].y * SIZE;
+        face.points[i].x = left + SIZE / 2.0 + x * cos(angle) - y * sin(angle);
+        face.points[i].y = top + SIZE / 2.0 + y * cos(angle) + x * sin(angle);
+    }
+    return face;
+}
+
 static void prepare(const char *artwork_path, const char *photograph)
 {
     struct err_buf why = {.text = ""};
@@ -278,7 +297,7 @@ static void prepare(const char *artwork_path, const char *photograph)
         sources[i].copy = copy_for_detection(&sources[i], sources[i].picture);
     }
     for (int i = 0; i < MANY_FACES; i++) /* two rows of heads */
-        faces[i] = (struct box){60 + i % 7 * 270, 250 + i / 7 * 500, 150, 180};
+        faces[i] = make_face(60 + i % 7 * 270, 250 + i / 7 * 500, 0.05 * (i - 7));
 }
 
 static void release(void)

@@ -137,16 +137,45 @@ static bool read_pixel(const json_t *rect, const char *name, int *pixel)
     return true;
 }
 
-static bool read_face(const json_t *face, struct box *box)
+static bool read_box(const json_t *rect, struct box *box)
 {
-    const json_t *rect = json_object_get(face, "rect");
-    if (!json_is_object(face) || !(is_absent(rect) || json_is_object(rect)))
-        return false;
     return read_pixel(rect, "top", &box->top) && read_pixel(rect, "left", &box->left) &&
            read_pixel(rect, "width", &box->width) && read_pixel(rect, "height", &box->height);
 }
 
-static enum app_err read_faces(const json_t *root, struct arena *arena, struct box **faces,
+/* A real FaceBox tells none. False as well when one is missing or is not two finite numbers. */
+static bool read_points(const json_t *landmarks, struct face_point points[FACE_POINT__MAX])
+{
+    static const char *const names[FACE_POINT__MAX] = {
+        [FACE_RIGHT_EYE] = "right_eye", [FACE_LEFT_EYE] = "left_eye",
+        [FACE_NOSE] = "nose",           [FACE_MOUTH] = "mouth",
+        [FACE_RIGHT_EAR] = "right_ear", [FACE_LEFT_EAR] = "left_ear",
+    };
+    for (size_t i = 0; i < FACE_POINT__MAX; i++) {
+        const json_t *point = json_object_get(landmarks, names[i]);
+        const json_t *x = json_object_get(point, "x"), *y = json_object_get(point, "y");
+        points[i] = (struct face_point){json_number_value(x), json_number_value(y)};
+        if (!json_is_number(x) || !json_is_number(y) || !isfinite(points[i].x) ||
+            !isfinite(points[i].y))
+            return false;
+    }
+    return true;
+}
+
+/* Landmarks are an extra: a face is as good without them. */
+static bool read_face(const json_t *object, struct face *face)
+{
+    const json_t *rect = json_object_get(object, "rect");
+    if (!json_is_object(object) || !(is_absent(rect) || json_is_object(rect)))
+        return false;
+    *face = (struct face){.has_points = false};
+    face->has_points = read_points(json_object_get(object, "landmarks"), face->points);
+    if (!face->has_points)
+        memset(face->points, 0, sizeof(face->points));
+    return read_box(rect, &face->box);
+}
+
+static enum app_err read_faces(const json_t *root, struct arena *arena, struct face **faces,
                                size_t *face_count, struct err_buf *why)
 {
     const json_t *list = json_object_get(root, "faces");
@@ -156,20 +185,20 @@ static enum app_err read_faces(const json_t *root, struct arena *arena, struct b
     size_t count = json_array_size(list);
     if (count > LIMIT_FACES)
         count = LIMIT_FACES;
-    struct box *boxes = arena_alloc(arena, (count + 1) * sizeof(*boxes));
-    if (!boxes)
+    struct face *read = arena_alloc(arena, (count + 1) * sizeof(*read));
+    if (!read)
         return no_memory(why);
     for (size_t i = 0; i < count; i++) {
-        if (!read_face(json_array_get(list, i), &boxes[i]))
+        if (!read_face(json_array_get(list, i), &read[i]))
             return fail(why, "a face is not an object with a rectangle of numbers");
     }
-    *faces = boxes;
+    *faces = read;
     *face_count = count;
     return APP_OK;
 }
 
 enum app_err face_client_parse_check(const char *json, size_t len, struct arena *arena,
-                                     struct box **faces, size_t *face_count, struct err_buf *why)
+                                     struct face **faces, size_t *face_count, struct err_buf *why)
 {
     json_t *root = NULL;
     enum app_err err = read_success(json, len, &root, why);
@@ -237,7 +266,7 @@ static enum app_err ask_guarded(const struct face_client *client, const struct f
 
 enum app_err face_client_check(const struct face_client *client, const struct face_call *call,
                                const void *picture, size_t len, struct arena *arena,
-                               struct box **faces, size_t *face_count, struct err_buf *why)
+                               struct face **faces, size_t *face_count, struct err_buf *why)
 {
     const struct http_file_part file = {.field = "file",
                                         .filename = "image.dat",

@@ -2,7 +2,10 @@
 /*
  * FaceBox's HTTP API (POST /facebox/check with a multipart file, GET /info).
  * An answer with "success": false is an error even with HTTP 200; numbers may
- * be fractions, unknown members are ignored. Any thread with its own client.
+ * be fractions, unknown members are ignored. A face may have "landmarks", the
+ * six points of struct face, which emojify-facebox adds to FaceBox's protocol:
+ * {"right_eye":{"x":1.5,"y":2},...}. A face whose landmarks are absent, null or
+ * malformed is one without points. Any thread with its own client.
  */
 #ifndef API_CLIENTS_FACE_CLIENT_H
 #define API_CLIENTS_FACE_CLIENT_H
@@ -11,7 +14,7 @@
 #include <stdint.h>
 
 #include "api/clients/breaker.h"
-#include "api/image/geometry.h"
+#include "api/image/face.h"
 #include "lib/base/arena.h"
 #include "lib/base/cancel.h"
 #include "lib/base/err.h"
@@ -46,7 +49,7 @@ struct face_call {
  */
 enum app_err face_client_check(const struct face_client *client, const struct face_call *call,
                                const void *picture, size_t len, struct arena *arena,
-                               struct box **faces, size_t *face_count, struct err_buf *why)
+                               struct face **faces, size_t *face_count, struct err_buf *why)
     __attribute__((warn_unused_result));
 
 /* The version of the box from /info. Errors as above, but asks whatever the breaker says. */
@@ -56,7 +59,7 @@ enum app_err face_client_info(const struct face_client *client, const struct fac
 
 /* Reads the answer of /facebox/check; pure, for tests and fuzzing. Errors as face_client_check. */
 enum app_err face_client_parse_check(const char *json, size_t len, struct arena *arena,
-                                     struct box **faces, size_t *face_count, struct err_buf *why)
+                                     struct face **faces, size_t *face_count, struct err_buf *why)
     __attribute__((warn_unused_result));
 
 #endif

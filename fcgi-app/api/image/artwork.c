@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The whole file is read once at start for its checksum, which also brings it into memory. */
+/* The checksum reads the whole file once at start, which also brings it into memory. */
 #include "api/image/artwork.h"
 
 #include <assert.h>
@@ -12,6 +12,8 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include <zlib.h>
 
 #include "api/image/artwork_file.h"
 
@@ -28,9 +30,10 @@ static const char *const places[] = {
 };
 enum { PLACE_COUNT = sizeof(places) / sizeof(places[0]) };
 
-static const unsigned char *first_pixel(const struct artwork *artwork)
+static const struct artwork_file_emoji *emoji_at(const struct artwork *artwork, size_t index)
 {
-    return (const unsigned char *)(artwork->header + 1);
+    assert(index < artwork->header->count);
+    return (const struct artwork_file_emoji *)(artwork->header + 1) + index;
 }
 
 /* Map the file if its size can be that of an artwork file; sets errno. */
@@ -55,14 +58,19 @@ static bool map_file(int fd, struct artwork *artwork)
 static bool is_whole(const struct artwork *artwork)
 {
     const struct artwork_file_header *header = artwork->header;
-    if (header->magic != ARTWORK_FILE_MAGIC)
+    if (header->magic != ARTWORK_FILE_MAGIC ||
+        artwork_file_checksum(header, artwork->len) != header->checksum)
         return false;
-    if (header->count < 1 || header->count > ARTWORK_FILE_MAX_COUNT || header->side < 1 ||
-        header->side > ARTWORK_FILE_MAX_SIDE)
+    if (header->count < 1 || header->count > ARTWORK_FILE_MAX_COUNT ||
+        artwork->len < sizeof(*header) + header->count * sizeof(struct artwork_file_emoji))
         return false;
-    if (artwork->len != sizeof(*header) + header->count * artwork_file_picture_size(header))
-        return false;
-    return artwork_file_checksum(header, first_pixel(artwork)) == header->checksum;
+    for (size_t i = 0; i < header->count; i++) {
+        const struct artwork_file_emoji *emoji = emoji_at(artwork, i);
+        if (emoji->packed_start > artwork->len ||
+            emoji->packed_len > artwork->len - emoji->packed_start)
+            return false;
+    }
+    return true;
 }
 
 static enum app_err open_file(const char *path, struct artwork **artwork, struct err_buf *why)
@@ -134,13 +142,28 @@ size_t artwork_count(const struct artwork *artwork)
     return artwork->header->count;
 }
 
-const unsigned char *artwork_pixels(const struct artwork *artwork, size_t index)
+const unsigned char (*artwork_palette(const struct artwork *artwork, size_t index))[4]
 {
-    assert(index < artwork->header->count);
-    return first_pixel(artwork) + index * artwork_file_picture_size(artwork->header);
+    return emoji_at(artwork, index)->palette;
 }
 
-int artwork_side(const struct artwork *artwork)
+const unsigned char *artwork_level(const struct artwork *artwork, size_t index, int level)
 {
-    return (int)artwork->header->side;
+    static const size_t starts[ARTWORK_LEVELS] = {
+        [1] = ARTWORK_FILE_LEVEL_1, [2] = ARTWORK_FILE_LEVEL_2, [3] = ARTWORK_FILE_LEVEL_3,
+        [4] = ARTWORK_FILE_LEVEL_4, [5] = ARTWORK_FILE_LEVEL_5,
+    };
+    assert(level >= 1 && level < ARTWORK_LEVELS);
+    return emoji_at(artwork, index)->levels + starts[level];
+}
+
+enum app_err artwork_unpack(const struct artwork *artwork, size_t index, unsigned char *pixels)
+{
+    const struct artwork_file_emoji *emoji = emoji_at(artwork, index);
+    const unsigned char *packed = (const unsigned char *)artwork->mapping + emoji->packed_start;
+    uLongf len = ARTWORK_LEVEL_SIZE(0);
+    int status = uncompress(pixels, &len, packed, emoji->packed_len);
+    if (status == Z_MEM_ERROR)
+        return APP_NO_MEMORY;
+    return status == Z_OK && len == ARTWORK_LEVEL_SIZE(0) ? APP_OK : APP_INTERNAL;
 }

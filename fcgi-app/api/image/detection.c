@@ -70,14 +70,18 @@ static int scaled(int value, double scale)
     return full > INT_MAX ? INT_MAX : full < INT_MIN ? INT_MIN : (int)lround(full);
 }
 
-void detection_copy_scale(const struct detection_copy *copy, struct box *faces, size_t count)
+void detection_copy_scale(const struct detection_copy *copy, struct face *faces, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        struct box *face = &faces[i];
-        face->left = scaled(face->left, copy->scale);
-        face->top = scaled(face->top, copy->scale);
-        face->width = scaled(face->width, copy->scale);
-        face->height = scaled(face->height, copy->scale);
+        struct box *box = &faces[i].box;
+        box->left = scaled(box->left, copy->scale);
+        box->top = scaled(box->top, copy->scale);
+        box->width = scaled(box->width, copy->scale);
+        box->height = scaled(box->height, copy->scale);
+        for (size_t k = 0; k < FACE_POINT__MAX; k++) {
+            faces[i].points[k].x *= copy->scale;
+            faces[i].points[k].y *= copy->scale;
+        }
     }
 }
 

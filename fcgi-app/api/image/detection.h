@@ -14,7 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "api/image/geometry.h"
+#include "api/image/face.h"
 #include "lib/base/err.h"
 #include "lib/picture/picture.h"
 
@@ -34,7 +34,7 @@ enum app_err detection_copy_make(const struct picture *picture, const void *sour
                                  struct err_buf *why) __attribute__((warn_unused_result));
 
 /* What was found in the copy, from then on in the picture's own pixels. */
-void detection_copy_scale(const struct detection_copy *copy, struct box *faces, size_t count);
+void detection_copy_scale(const struct detection_copy *copy, struct face *faces, size_t count);
 
 /* Safe on a zeroed copy. */
 void detection_copy_release(struct detection_copy *copy);

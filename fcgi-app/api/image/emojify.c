@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One lazy pipeline: the emoji are resized, laid over the picture and encoded
- * strip by strip, so that memory stays bounded however large a face claims to
- * be. The encoder writes into a bounded buffer and stops when that is full.
+ * One lazy pipeline: the emoji are turned, scaled, laid over the picture and encoded
+ * strip by strip, so that memory stays bounded however large a face claims to be. The
+ * encoder writes into a bounded buffer and stops when that is full.
  */
 #include "api/image/emojify.h"
 
 #include <assert.h>
+#include <stdlib.h>
 #include <string.h>
 #include <vips/vips.h>
 
-#include "api/image/enlarge.h"
 #include "api/image/overlay.h"
 #include "lib/base/buf.h"
 #include "lib/base/limits.h"
@@ -73,72 +73,43 @@ static const struct encoder *choose_encoder(const struct picture *picture,
 
 /* --- Drawing -------------------------------------------------------------------------- */
 
-static void release_emoji(struct overlay *overlay)
+struct sprites {
+    struct sprite *list;
+    size_t count;
+};
+
+static void release_sprites(struct sprites *sprites)
 {
-    for (size_t i = 0; i < overlay->count; i++)
-        g_object_unref(overlay->images[i + 1]);
-    overlay->count = 0;
+    for (size_t i = 0; i < sprites->count; i++)
+        sprite_release(&sprites->list[i]);
+    free(sprites->list);
 }
 
-/* Premultiplied, so that the colour of invisible pixels does not bleed into the edge. */
-static int resize_premultiplied(VipsImage *rgba, double scale, VipsImage **out)
+/*
+ * On failure the list holds what was placed so far; after the deadline too, and then
+ * encode refuses.
+ */
+static enum app_err place_sprites(const struct picture *picture, const struct face *faces,
+                                  size_t face_count, const struct emojify_options *options,
+                                  struct picture_watch *watch, struct sprites *sprites)
 {
-    VipsImage *premultiplied = NULL, *eight_bit = NULL;
-    int status = -1;
-    if (vips_premultiply(rgba, &premultiplied, NULL) ||
-        vips_cast_uchar(premultiplied, &eight_bit, NULL))
-        goto out;
-    status = vips_resize(eight_bit, out, scale, NULL);
-out:
-    g_clear_object(&eight_bit);
-    g_clear_object(&premultiplied);
-    return status;
-}
-
-static int shrink_emoji(const unsigned char *rgba, int size, int side, VipsImage **out)
-{
-    VipsImage *pixels = vips_image_new_from_memory(rgba, (size_t)size * (size_t)size * 4, size,
-                                                   size, 4, VIPS_FORMAT_UCHAR);
-    VipsImage *lazy = NULL;
-    if (!pixels)
-        return -1;
-    int status = resize_premultiplied(pixels, (double)side / size, &lazy);
-    g_object_unref(pixels);
-    if (status)
-        return -1;
-    *out = vips_image_copy_memory(lazy);
-    g_object_unref(lazy);
-    return *out ? 0 : -1;
-}
-
-/* A small one is computed here and kept, a large one when it is drawn. */
-static int resize_emoji(const struct artwork *artwork, size_t index, int side, VipsImage **out)
-{
-    int size = artwork_side(artwork);
-    const unsigned char *rgba = artwork_pixels(artwork, index);
-    return side < size ? shrink_emoji(rgba, size, side, out) : enlarge_build(rgba, size, side, out);
-}
-
-/* On failure the overlay holds what was placed so far. */
-static int place_emoji(const struct picture *picture, const struct box *faces, size_t face_count,
-                       const struct emojify_options *options, struct picture_watch *watch,
-                       struct overlay *overlay)
-{
-    for (size_t i = 0; i < face_count && i < LIMIT_FACES; i++) {
-        struct box emoji;
-        if (picture_watch_expired(watch))
-            return -1;
-        if (!geometry_emoji_box(&faces[i], picture_width(picture), picture_height(picture), &emoji))
+    size_t emoji_count = artwork_count(options->artwork);
+    face_count = MIN(face_count, LIMIT_FACES);
+    sprites->list = calloc(face_count + 1, sizeof(*sprites->list));
+    if (!sprites->list)
+        return APP_NO_MEMORY;
+    for (size_t i = 0; i < face_count && !picture_watch_expired(watch); i++) {
+        struct placement placement;
+        if (!geometry_place(&faces[i], picture_width(picture), picture_height(picture), &placement))
             continue;
-        size_t index = geometry_choose_emoji(options->key, i, artwork_count(options->artwork));
-        size_t n = overlay->count;
-        if (resize_emoji(options->artwork, index, emoji.width, &overlay->images[n + 1]))
-            return -1;
-        overlay->lefts[n] = emoji.left;
-        overlay->tops[n] = emoji.top;
-        overlay->count++;
+        size_t index = geometry_choose_emoji(options->key, i, emoji_count);
+        enum app_err err =
+            sprite_init(&sprites->list[sprites->count], options->artwork, index, &placement);
+        if (err)
+            return err;
+        sprites->count++;
     }
-    return 0;
+    return APP_OK;
 }
 
 static int flatten(VipsImage *image, VipsImage **out)
@@ -150,12 +121,12 @@ static int flatten(VipsImage *image, VipsImage **out)
 }
 
 /* What the encoder shall see; nothing is computed yet. */
-static int build(struct overlay *overlay, bool keep_alpha, VipsImage **out)
+static int build(VipsImage *picture, const struct overlay *overlay, bool keep_alpha,
+                 VipsImage **out)
 {
     VipsImage *drawn = NULL, *settled = NULL;
     int status = -1;
-    if (overlay->count > 0 ? overlay_build(overlay, &drawn)
-                           : vips_copy(overlay->images[0], &drawn, NULL))
+    if (overlay_build(picture, overlay, &drawn))
         goto out;
     if (vips_image_get_bands(drawn) == 4 && !keep_alpha ? flatten(drawn, &settled)
                                                         : vips_copy(drawn, &settled, NULL))
@@ -209,33 +180,37 @@ static enum app_err encode(VipsImage *image, const struct encoder *encoder, stru
     return status ? writer_failure(writer, why) : APP_OK;
 }
 
-enum app_err emojify_draw(const struct picture *picture, const struct box *faces, size_t face_count,
-                          const struct emojify_options *options, struct emojify_result *result,
-                          struct err_buf *why)
+enum app_err emojify_draw(const struct picture *picture, const struct face *faces,
+                          size_t face_count, const struct emojify_options *options,
+                          struct emojify_result *result, struct err_buf *why)
 {
     const struct encoder *encoder = choose_encoder(picture, options->format);
     struct picture_watch watch;
     picture_watch_init(&watch, options->deadline_ns);
     struct writer writer = {.watch = &watch};
     buf_init(&writer.buf, LIMIT_RESULT_BYTES);
-    struct overlay overlay = {.images = {picture->image}};
+    struct sprites sprites = {.list = NULL};
     VipsImage *image = NULL;
-    enum app_err err;
-
-    if (place_emoji(picture, faces, face_count, options, &watch, &overlay) ||
-        build(&overlay, encoder->has_alpha, &image)) {
+    enum app_err err = place_sprites(picture, faces, face_count, options, &watch, &sprites);
+    if (err) {
+        err_detail(why, "an emoji of the artwork: %s", app_strerror(err));
+        err = err_set(why, err, TEXT_FAILED);
+        goto out;
+    }
+    struct overlay overlay = {sprites.list, sprites.count};
+    if (build(picture->image, &overlay, encoder->has_alpha, &image)) {
         err = picture_failure(&watch, APP_INTERNAL, TEXT_FAILED, why);
         goto out;
     }
     err = encode(image, encoder, &writer, why);
     if (err)
         goto out;
-    result->drawn = overlay.count;
+    result->drawn = sprites.count;
     result->content_type = encoder->content_type;
     result->data = buf_take(&writer.buf, &result->len);
 out:
     g_clear_object(&image);
-    release_emoji(&overlay);
+    release_sprites(&sprites);
     buf_release(&writer.buf);
     return err;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Draws an emoji over each face of a picture in one composite pass and encodes
- * the result without any metadata of the source. Any thread, one picture a call.
+ * Draws an emoji over each face of a picture in one pass and encodes the result
+ * without any metadata of the source. Any thread, one picture a call.
  */
 #ifndef API_IMAGE_EMOJIFY_H
 #define API_IMAGE_EMOJIFY_H
@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 #include "api/image/artwork.h"
-#include "api/image/geometry.h"
+#include "api/image/face.h"
 #include "lib/base/err.h"
 #include "lib/picture/picture.h"
 
@@ -43,8 +43,9 @@ struct emojify_result {
  * drawn. APP_PICTURE_REFUSED when it takes too long or the result is above
  * LIMIT_RESULT_BYTES, APP_INTERNAL, APP_NO_MEMORY.
  */
-enum app_err emojify_draw(const struct picture *picture, const struct box *faces, size_t face_count,
-                          const struct emojify_options *options, struct emojify_result *result,
-                          struct err_buf *why) __attribute__((warn_unused_result));
+enum app_err emojify_draw(const struct picture *picture, const struct face *faces,
+                          size_t face_count, const struct emojify_options *options,
+                          struct emojify_result *result, struct err_buf *why)
+    __attribute__((warn_unused_result));
 
 #endif

@@ -1,99 +1,59 @@
 /* SPDX-License-Identifier: MIT */
-/* Porter-Duff OVER, in integers, on whatever strip of the picture libvips asks for. */
+/* Only the pixels under an emoji are touched, on whatever strip of the picture libvips asks for. */
 #include "api/image/overlay.h"
 
-#include <stddef.h>
+#include "api/image/blend.h"
 
-enum { PIXEL_BYTES = 4 }; /* of what is drawn */
-
-/* a * b / 255, rounded; exact for bytes. */
-static unsigned scale(unsigned a, unsigned b)
-{
-    unsigned product = a * b + 128;
-    return (product + (product >> 8)) >> 8;
-}
-
-/* A resampled edge can overshoot its alpha. */
-static VipsPel clip(unsigned value)
-{
-    return (VipsPel)(value > 255 ? 255 : value);
-}
-
-static void blend_opaque(VipsPel *under, const VipsPel *over, int count)
-{
-    for (int i = 0; i < count; i++, under += 3, over += PIXEL_BYTES) {
-        unsigned through = 255U - over[3];
-        for (int band = 0; band < 3; band++)
-            under[band] = clip(over[band] + scale(under[band], through));
-    }
-}
-
-/* `under` is not premultiplied. */
-static void blend_alpha(VipsPel *under, const VipsPel *over, int count)
-{
-    for (int i = 0; i < count; i++, under += 4, over += PIXEL_BYTES) {
-        unsigned weight = scale(under[3], 255U - over[3]);
-        unsigned alpha = over[3] + weight;
-        if (over[3] == 0)
-            continue;
-        for (int band = 0; band < 3; band++)
-            under[band] = clip((over[band] * 255U + under[band] * weight + alpha / 2) / alpha);
-        under[3] = (VipsPel)alpha;
-    }
-}
+enum { CHUNK = 1024 }; /* pixels of a row that are drawn at a time */
 
 static VipsPel *pixel_at(const VipsRegion *region, int x, int y)
 {
-    ptrdiff_t row = y - region->valid.top;
-    ptrdiff_t column = x - region->valid.left;
+    ptrdiff_t row = y - region->valid.top, column = x - region->valid.left;
     return region->data + row * region->bpl + column * region->im->Bands;
 }
 
-/* Draw one image where it overlaps with the region. */
-static int draw(VipsRegion *out, VipsRegion *image, int left, int top)
+static void draw_row(VipsRegion *out, const struct sprite *sprite, const VipsRect *part, int y)
 {
-    VipsRect place = {left, top, image->im->Xsize, image->im->Ysize};
-    VipsRect hit;
-    vips_rect_intersectrect(&out->valid, &place, &hit);
-    if (vips_rect_isempty(&hit))
-        return 0;
-    VipsRect wanted = {hit.left - left, hit.top - top, hit.width, hit.height};
-    if (vips_region_prepare(image, &wanted))
-        return -1;
-    for (int y = 0; y < hit.height; y++) {
-        VipsPel *under = pixel_at(out, hit.left, hit.top + y);
-        const VipsPel *over = pixel_at(image, wanted.left, wanted.top + y);
-        if (out->im->Bands == 3)
-            blend_opaque(under, over, hit.width);
-        else
-            blend_alpha(under, over, hit.width);
+    unsigned char pixels[CHUNK * 4];
+    int bands = out->im->Bands;
+    for (int done = 0; done < part->width; done += CHUNK) {
+        int x = part->left + done, skipped = 0;
+        int count = sprite_row(sprite, x, y, VIPS_MIN(CHUNK, part->width - done), pixels, &skipped);
+        if (count > 0)
+            blend_row(pixel_at(out, x + skipped, y), bands, pixels, count);
     }
-    return 0;
 }
 
-/* libvips calls this for each strip, with the regions that vips_start_many made. */
-static int generate(VipsRegion *out, void *sequence, void *images, void *data, gboolean *stop)
+static void draw(VipsRegion *out, const struct sprite *sprite)
 {
-    (void)images, (void)stop;
-    VipsRegion **regions = sequence;
+    const struct box *box = &sprite->box;
+    VipsRect place = {box->left, box->top, box->width, box->height}, part;
+    vips_rect_intersectrect(&out->valid, &place, &part);
+    for (int y = part.top; y < part.top + part.height; y++)
+        draw_row(out, sprite, &part, y);
+}
+
+/* libvips calls this for each strip, with the region that vips_start_one made. */
+static int generate(VipsRegion *out, void *sequence, void *picture, void *data, gboolean *stop)
+{
+    (void)picture, (void)stop;
+    VipsRegion *under = sequence;
     const struct overlay *overlay = data;
     const VipsRect *area = &out->valid;
-    if (vips_region_prepare(regions[0], area))
+    if (vips_region_prepare(under, area))
         return -1;
-    vips_region_copy(regions[0], out, area, area->left, area->top);
-    for (size_t i = 0; i < overlay->count; i++) {
-        if (draw(out, regions[i + 1], overlay->lefts[i], overlay->tops[i]))
-            return -1;
-    }
+    vips_region_copy(under, out, area, area->left, area->top);
+    for (size_t i = 0; i < overlay->count; i++)
+        draw(out, &overlay->sprites[i]);
     return 0;
 }
 
-int overlay_build(struct overlay *overlay, VipsImage **out)
+int overlay_build(VipsImage *picture, const struct overlay *overlay, VipsImage **out)
 {
     VipsImage *image = vips_image_new();
-    if (vips_image_pipeline_array(image, VIPS_DEMAND_STYLE_THINSTRIP, overlay->images) ||
-        vips_image_generate(image, vips_start_many, generate, vips_stop_many, overlay->images,
-                            overlay)) {
+    if (vips_image_pipelinev(image, VIPS_DEMAND_STYLE_THINSTRIP, picture, NULL) ||
+        vips_image_generate(image, vips_start_one, generate, vips_stop_one, picture,
+                            (void *)(uintptr_t)overlay)) {
         g_object_unref(image);
         return -1;
     }

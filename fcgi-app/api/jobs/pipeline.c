@@ -90,7 +90,7 @@ static enum app_err open_picture(struct pipeline *pipeline, const void *bytes, s
 }
 
 static enum app_err detect(struct pipeline *pipeline, const struct picture *picture,
-                           const void *bytes, size_t len, struct box **faces, size_t *count)
+                           const void *bytes, size_t len, struct face **faces, size_t *count)
 {
     struct detection_copy copy = {.data = NULL};
     enum app_err err = detection_copy_make(
@@ -120,7 +120,7 @@ static enum app_err detect(struct pipeline *pipeline, const struct picture *pict
 }
 
 static enum app_err draw(struct pipeline *pipeline, const struct picture *picture, const char *key,
-                         const struct box *faces, size_t count, struct emojify_result *drawn)
+                         const struct face *faces, size_t count, struct emojify_result *drawn)
 {
     struct emojify_options options = {
         .artwork = pipeline->app->artwork,
@@ -175,7 +175,7 @@ enum app_err pipeline_run(struct pipeline *pipeline, const struct pipeline_sourc
 {
     struct buf fetched;
     struct picture *picture = NULL;
-    struct box *faces = NULL;
+    struct face *faces = NULL;
     size_t face_count = 0;
     struct emojify_result drawn = {.data = NULL};
     const void *bytes = source->bytes;

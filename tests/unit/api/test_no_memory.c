@@ -362,7 +362,7 @@ static enum app_err read_faces(void)
         "{\"success\":true,\"faces\":[{\"rect\":{\"top\":1,\"left\":2,\"width\":3,\"height\":4}}]}";
     struct arena *arena = arena_new(LIMIT_REQUEST_ARENA);
     struct err_buf why = {.text = ""};
-    struct box *faces;
+    struct face *faces;
     size_t count;
     enum app_err err = APP_NO_MEMORY;
     if (arena)

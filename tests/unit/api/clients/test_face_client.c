@@ -16,7 +16,7 @@
 #include "lib/base/limits.h"
 #include "support/origin.h"
 
-static struct box *const junk_faces = (struct box *)16;
+static struct face *const junk_faces = (struct face *)16;
 
 struct fixture {
     struct arena *arena;
@@ -25,7 +25,7 @@ struct fixture {
     char base_url[60];
     struct face_client client;
     struct face_call call;
-    struct box *faces;
+    struct face *faces;
     size_t face_count;
     struct err_buf why;
 };
@@ -106,8 +106,8 @@ static void faces_are_read_with_what_else_the_box_says(void **state)
               "{\"rect\":{\"left\":-5,\"top\":-6,\"height\":8,\"width\":7},\"name\":\"Ringo\"}]}"),
         APP_OK);
     assert_int_equal(fixture->face_count, 2);
-    assert_box(&fixture->faces[0], 300, 40, 80, 90);
-    assert_box(&fixture->faces[1], -5, -6, 7, 8);
+    assert_box(&fixture->faces[0].box, 300, 40, 80, 90);
+    assert_box(&fixture->faces[1].box, -5, -6, 7, 8);
 }
 
 static void no_faces_may_be_said_in_several_ways(void **state)
@@ -133,10 +133,10 @@ static void what_a_rectangle_lacks_is_zero(void **state)
                                     "{\"rect\":{\"left\":3,\"top\":null}}]}"),
                      APP_OK);
     assert_int_equal(fixture->face_count, 4);
-    assert_box(&fixture->faces[0], 0, 0, 0, 0);
-    assert_box(&fixture->faces[1], 0, 0, 0, 0);
-    assert_box(&fixture->faces[2], 0, 0, 0, 0);
-    assert_box(&fixture->faces[3], 3, 0, 0, 0);
+    assert_box(&fixture->faces[0].box, 0, 0, 0, 0);
+    assert_box(&fixture->faces[1].box, 0, 0, 0, 0);
+    assert_box(&fixture->faces[2].box, 0, 0, 0, 0);
+    assert_box(&fixture->faces[3].box, 3, 0, 0, 0);
 }
 
 static void fractions_are_rounded_and_huge_numbers_cut(void **state)
@@ -167,7 +167,7 @@ static void fractions_are_rounded_and_huge_numbers_cut(void **state)
         (void)snprintf(json, sizeof(json), "{\"success\":true,\"faces\":[{\"rect\":{\"top\":%s}}]}",
                        numbers[i].number);
         assert_int_equal(parse(fixture, json), APP_OK);
-        assert_int_equal(fixture->faces[0].top, numbers[i].pixel);
+        assert_int_equal(fixture->faces[0].box.top, numbers[i].pixel);
     }
 }
 
@@ -265,8 +265,72 @@ static void no_more_faces_are_taken_than_can_be_drawn(void **state)
         assert_int_equal(buf_append_str(&json, "]}"), APP_OK);
         assert_int_equal(parse_bytes(fixture, json.data, json.len), APP_OK);
         assert_int_equal(fixture->face_count, count < LIMIT_FACES ? count : LIMIT_FACES);
-        assert_int_equal(fixture->faces[fixture->face_count - 1].left, fixture->face_count - 1);
+        assert_int_equal(fixture->faces[fixture->face_count - 1].box.left, fixture->face_count - 1);
         buf_release(&json);
+    }
+}
+
+/* The answer about one face. */
+static enum app_err parse_landmarks(struct fixture *fixture, const char *landmarks)
+{
+    char json[600];
+    (void)snprintf(json, sizeof(json),
+                   "{\"success\":true,\"faces\":[{\"rect\":{\"top\":1,\"left\":2,\"width\":3,"
+                   "\"height\":4},\"landmarks\":%s}]}",
+                   landmarks);
+    return parse(fixture, json);
+}
+
+#define FIVE_POINTS                                                                                \
+    "\"left_ear\":{\"x\":11,\"y\":12},\"right_eye\":{\"x\":1.5,\"y\":-2.25},"                      \
+    "\"left_eye\":{\"x\":3,\"y\":4e1,\"z\":1},\"nose\":{\"x\":5,\"y\":6},"                         \
+    "\"right_ear\":{\"y\":10,\"x\":9}"
+
+static void a_face_has_the_points_that_its_landmarks_tell(void **state)
+{
+    struct fixture *fixture = *state;
+    static const struct face_point expected[FACE_POINT__MAX] = {
+        [FACE_RIGHT_EYE] = {1.5, -2.25}, [FACE_LEFT_EYE] = {3, 40},  [FACE_NOSE] = {5, 6},
+        [FACE_MOUTH] = {7e9, 8},         [FACE_RIGHT_EAR] = {9, 10}, [FACE_LEFT_EAR] = {11, 12},
+    };
+    assert_int_equal(parse_landmarks(fixture,
+                                     "{" FIVE_POINTS
+                                     ",\"mouth\":{\"x\":7e9,\"y\":8},\"chin\":{\"x\":null}}"),
+                     APP_OK);
+    assert_int_equal(fixture->face_count, 1);
+    assert_box(&fixture->faces[0].box, 2, 1, 3, 4);
+    assert_true(fixture->faces[0].has_points);
+    for (int i = 0; i < FACE_POINT__MAX; i++) {
+        assert_true(fixture->faces[0].points[i].x == expected[i].x);
+        assert_true(fixture->faces[0].points[i].y == expected[i].y);
+    }
+}
+
+static void a_face_with_malformed_landmarks_is_one_without_points(void **state)
+{
+    struct fixture *fixture = *state;
+    static const char *const landmarks[] = {
+        "null",
+        "7",
+        "\"x\"",
+        "[]",
+        "[{\"x\":1,\"y\":2}]",
+        "{}",
+        "{" FIVE_POINTS "}",
+        "{" FIVE_POINTS ",\"mouth\":null}",
+        "{" FIVE_POINTS ",\"mouth\":[7,8]}",
+        "{" FIVE_POINTS ",\"mouth\":{\"x\":7}}",
+        "{" FIVE_POINTS ",\"mouth\":{\"x\":7,\"y\":null}}",
+        "{" FIVE_POINTS ",\"mouth\":{\"x\":\"7\",\"y\":8}}",
+        "{" FIVE_POINTS ",\"mouth\":{\"x\":7,\"y\":true}}",
+    };
+    for (size_t i = 0; i < sizeof(landmarks) / sizeof(landmarks[0]); i++) {
+        fixture->face_count = 77;
+        assert_int_equal(parse_landmarks(fixture, landmarks[i]), APP_OK);
+        assert_int_equal(fixture->face_count, 1);
+        assert_box(&fixture->faces[0].box, 2, 1, 3, 4);
+        if (fixture->faces[0].has_points)
+            fail_msg("points are taken from %s", landmarks[i]);
     }
 }
 
@@ -310,7 +374,7 @@ static void a_check_sends_the_picture_and_reads_the_faces(void **state)
     fixture->call.header_count = 2;
     assert_int_equal(check(fixture), APP_OK);
     assert_int_equal(fixture->face_count, 1);
-    assert_box(&fixture->faces[0], 2, 1, 3, 4);
+    assert_box(&fixture->faces[0].box, 2, 1, 3, 4);
 
     assert_header(fixture, "/facebox/check", "", "POST /facebox/check HTTP/1.1");
     assert_header(fixture, "/facebox/check", "Accept", "application/json; charset=utf-8");
@@ -564,6 +628,8 @@ int main(void)
         FACE_TEST(faces_of_the_wrong_shape_are_a_failure),
         FACE_TEST(depth_and_size_have_a_ceiling),
         FACE_TEST(no_more_faces_are_taken_than_can_be_drawn),
+        FACE_TEST(a_face_has_the_points_that_its_landmarks_tell),
+        FACE_TEST(a_face_with_malformed_landmarks_is_one_without_points),
         FACE_TEST(an_arena_without_room_is_no_memory),
         FACE_TEST(a_check_sends_the_picture_and_reads_the_faces),
         FACE_TEST(a_slash_behind_the_base_and_a_path_in_it_are_fine),

@@ -3,6 +3,7 @@
 #include "api/image/emojify.h"
 
 #include <limits.h>
+#include <math.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +11,7 @@
 #include <time.h>
 
 #include "api/image/artwork_file.h"
+#include "api/image/geometry.h"
 #include "lib/base/clock.h"
 #include "lib/base/limits.h"
 #include "lib/picture/picture_private.h"
@@ -20,7 +22,7 @@
 #define KEY "0123456789abcdef0123456789abcdef"
 
 static const double blue[] = {20, 40, 120, 90};
-static const struct box middle = {80, 50, 40, 40};
+static const struct face middle = {.box = {80, 50, 40, 40}};
 
 static struct artwork *open_artwork(void)
 {
@@ -56,7 +58,7 @@ static struct emojify_options make_options(const struct artwork *artwork,
 }
 
 /* The result is the caller's to free. */
-static struct emojify_result must_draw(const struct picture *picture, const struct box *faces,
+static struct emojify_result must_draw(const struct picture *picture, const struct face *faces,
                                        size_t count, const struct emojify_options *options)
 {
     struct emojify_result result = {NULL, 0, NULL, 12345};
@@ -69,7 +71,7 @@ static struct emojify_result must_draw(const struct picture *picture, const stru
 }
 
 /* Draw as PNG (or as `format`) and decode again; frees what was drawn from. */
-static VipsImage *draw_and_decode(struct picture *picture, const struct box *faces, size_t count,
+static VipsImage *draw_and_decode(struct picture *picture, const struct face *faces, size_t count,
                                   enum emojify_format format)
 {
     struct artwork *artwork = open_artwork();
@@ -126,11 +128,36 @@ static void assert_untouched_outside(VipsImage *image, const struct box *box, in
     }
 }
 
-static struct box emoji_box(struct box face)
+/* Where the emoji of an upright face lies on a picture of 200 x 150. */
+static struct box emoji_box(struct face face)
 {
-    struct box emoji;
-    assert_true(geometry_emoji_box(&face, 200, 150, &emoji));
-    return emoji;
+    struct placement place;
+    assert_true(geometry_place(&face, 200, 150, &place));
+    return (struct box){(int)(place.x - place.side / 2), (int)(place.y - place.side / 2),
+                        (int)place.side, (int)place.side};
+}
+
+static struct face boxed(int left, int top, int width, int height)
+{
+    return (struct face){.box = {left, top, width, height}};
+}
+
+/* A face from the front, turned by `angle`, in a box of `side` around x,y. */
+static struct face turned_face(int x, int y, int side, double angle)
+{
+    static const struct face_point upright[FACE_POINT__MAX] = {
+        [FACE_RIGHT_EYE] = {-0.2, -0.17}, [FACE_LEFT_EYE] = {0.2, -0.17},
+        [FACE_NOSE] = {0, 0.06},          [FACE_MOUTH] = {0, 0.26},
+        [FACE_RIGHT_EAR] = {-0.41, -0.1}, [FACE_LEFT_EAR] = {0.41, -0.1},
+    };
+    struct face face = boxed(x - side / 2, y - side / 2, side, side);
+    face.has_points = true;
+    for (int i = 0; i < FACE_POINT__MAX; i++) {
+        double right = upright[i].x * side, down = upright[i].y * side;
+        face.points[i].x = x + right * cos(angle) - down * sin(angle);
+        face.points[i].y = y + down * cos(angle) + right * sin(angle);
+    }
+    return face;
 }
 
 static void a_face_is_covered_and_the_rest_is_untouched(void **state)
@@ -143,7 +170,7 @@ static void a_face_is_covered_and_the_rest_is_untouched(void **state)
     assert_int_equal(vips_image_get_bands(image), 3);
     /* The emoji is round: its corners stay as they were. */
     assert_true(changed_inside(image, &emoji) > 60);
-    assert_true(changed_inside(image, &middle) > 95);
+    assert_true(changed_inside(image, &middle.box) > 95);
     assert_untouched_outside(image, &emoji, 0, 0);
     assert_true(is_blue(image, emoji.left, emoji.top, 0));
     g_object_unref(image);
@@ -156,7 +183,7 @@ static void lossy_formats_change_the_rest_by_noise_only(void **state)
     struct box emoji = emoji_box(middle);
     for (size_t i = 0; i < 2; i++) {
         VipsImage *image = draw_and_decode(open_plain(3), &middle, 1, formats[i]);
-        assert_true(changed_inside(image, &middle) > 95);
+        assert_true(changed_inside(image, &middle.box) > 95);
         assert_untouched_outside(image, &emoji, 8, 16);
         g_object_unref(image);
     }
@@ -165,35 +192,129 @@ static void lossy_formats_change_the_rest_by_noise_only(void **state)
 static void the_emoji_has_the_colours_of_the_artwork(void **state)
 {
     (void)state;
+    enum { LEVEL = 2, SIDE = ARTWORK_SIDE(LEVEL) };
     struct artwork *artwork = open_artwork();
-    size_t side = (size_t)artwork_side(artwork);
     size_t index = geometry_choose_emoji(KEY, 0, artwork_count(artwork));
-    const unsigned char *centre = artwork_pixels(artwork, index) + (side / 2 * side + side / 2) * 4;
-    /* So that the emoji's box is as large as the artwork, and nothing is resampled. */
-    struct box face = {50, 40, (int)side * 10 / 14 + 1, 10};
+    const unsigned char *pixels = artwork_level(artwork, index, LEVEL) + ARTWORK_STRIDE(LEVEL) + 1;
+    /* The emoji's box is as large as the level, so that nothing is resampled. */
+    struct face face = boxed(50, 40, (SIDE * 100 + 70) / 140, 10);
     struct box emoji = emoji_box(face);
-    while (emoji.width > (int)side) {
-        face.width--;
-        emoji = emoji_box(face);
-    }
+    assert_int_equal(emoji.width, SIDE);
     VipsImage *image = draw_and_decode(open_plain(3), &face, 1, EMOJIFY_PNG);
-    int x = emoji.left + emoji.width / 2, y = emoji.top + emoji.height / 2;
-    for (int band = 0; band < 3; band++)
-        assert_in_range(sample_pixel(image, x, y, band) + 60, centre[band], centre[band] + 120);
+    for (int i = 0; i < SIDE * SIDE; i++) {
+        int x = i % SIDE, y = i / SIDE;
+        const unsigned char *colour =
+            artwork_palette(artwork, index)[pixels[y * ARTWORK_STRIDE(LEVEL) + x]];
+        if (colour[3] < 255 || emoji.top + y < 0 || emoji.top + y >= 150)
+            continue;
+        for (int band = 0; band < 3; band++)
+            assert_int_equal(sample_pixel(image, emoji.left + x, emoji.top + y, band),
+                             colour[band]);
+    }
     g_object_unref(image);
     artwork_close(&artwork);
+}
+
+/* The picture with the face turned, looked at along with the head, is that with the face upright.
+ */
+static void the_emoji_is_turned_with_the_head(void **state)
+{
+    (void)state;
+    static const double angle = 40 * M_PI / 180;
+    const struct face faces[2] = {turned_face(200, 200, 120, 0), turned_face(200, 200, 120, angle)};
+    struct placement places[2];
+    VipsImage *images[2];
+    int same = 0, as_before = 0, count = 0;
+    for (int i = 0; i < 2; i++) {
+        assert_true(geometry_place(&faces[i], 400, 400, &places[i]));
+        struct picture *picture =
+            open_picture(sample_encode(sample_plain(400, 400, 3, blue), ".png"));
+        images[i] = draw_and_decode(picture, &faces[i], 1, EMOJIFY_PNG);
+    }
+    assert_true(fabs(places[1].angle - angle) < 1e-6);
+    assert_true(fabs(places[1].side - places[0].side) < 1e-6);
+    for (int y = -70; y <= 70; y += 2) {
+        for (int x = -70; x <= 70; x += 2, count++) {
+            int right = (int)lround(places[1].x + x * cos(angle) - y * sin(angle) - 0.5);
+            int down = (int)lround(places[1].y + y * cos(angle) + x * sin(angle) - 0.5);
+            int upright = sample_pixel(images[0], (int)lround(places[0].x + x - 0.5),
+                                       (int)lround(places[0].y + y - 0.5), 2);
+            same += abs(sample_pixel(images[1], right, down, 2) - upright) < 32;
+            as_before +=
+                abs(sample_pixel(images[1], (int)places[1].x + x, (int)places[1].y + y, 2) -
+                    upright) < 32;
+        }
+    }
+    assert_true(same > count * 95 / 100);
+    assert_true(as_before < count * 90 / 100);
+    g_object_unref(images[0]);
+    g_object_unref(images[1]);
+}
+
+/* Pixels along the row through the middle of the face that are neither picture nor emoji. */
+static int edge_width(VipsImage *image, int y)
+{
+    enum { INSIDE = 20 };
+    int first = 0, width = 0;
+    while (is_blue(image, first, y, 0))
+        first++;
+    int full = sample_pixel(image, first + INSIDE, y, 0) - (int)blue[0];
+    for (int x = first; x < first + INSIDE; x++) {
+        int share = (sample_pixel(image, x, y, 0) - (int)blue[0]) * 100 / full;
+        width += share < 90;
+    }
+    return width;
+}
+
+static void a_large_emoji_has_a_sharp_edge(void **state)
+{
+    (void)state;
+    static const double angles[] = {0, 0.3};
+    for (size_t i = 0; i < 2; i++) {
+        const struct face face = turned_face(750, 700, 900, angles[i]);
+        struct picture *picture =
+            open_picture(sample_encode(sample_plain(1500, 1400, 3, blue), ".png"));
+        VipsImage *image = draw_and_decode(picture, &face, 1, EMOJIFY_PNG);
+        assert_in_range(edge_width(image, 640), 1, 7); /* the emoji has 1430 pixels */
+        g_object_unref(image);
+    }
+}
+
+static void a_later_emoji_lies_on_top(void **state)
+{
+    (void)state;
+    const struct face faces[] = {boxed(60, 50, 40, 40), boxed(90, 50, 40, 40)};
+    const struct face alone[] = {boxed(500, 500, 40, 40), boxed(90, 50, 40, 40)};
+    VipsImage *both = draw_and_decode(open_plain(3), faces, 2, EMOJIFY_PNG);
+    VipsImage *later = draw_and_decode(open_plain(3), alone, 2, EMOJIFY_PNG);
+    for (int i = 0; i < 30 * 30; i++) { /* within its edge */
+        int x = 95 + i % 30, y = 53 + i / 30;
+        for (int band = 0; band < 3; band++)
+            assert_int_equal(sample_pixel(both, x, y, band), sample_pixel(later, x, y, band));
+    }
+    assert_false(is_blue(both, 65, 68, 16));
+    assert_true(is_blue(later, 65, 68, 0));
+    g_object_unref(both);
+    g_object_unref(later);
 }
 
 static void an_emoji_is_clipped_at_every_border(void **state)
 {
     (void)state;
-    static const struct box faces[] = {{-20, 60, 40, 40}, {180, 60, 40, 40},  {80, -20, 40, 40},
-                                       {80, 130, 40, 40}, {-20, -20, 40, 40}, {180, 130, 40, 40}};
-    for (size_t i = 0; i < sizeof(faces) / sizeof(faces[0]); i++) {
-        struct box emoji = emoji_box(faces[i]);
-        VipsImage *image = draw_and_decode(open_plain(3), &faces[i], 1, EMOJIFY_PNG);
+    static const int places[][2] = {{0, 80}, {200, 80}, {100, 0}, {100, 150}, {0, 0}, {200, 150}};
+    for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+        const struct face face = boxed(places[i][0] - 20, places[i][1] - 20, 40, 40);
+        struct box emoji = emoji_box(face);
+        VipsImage *image = draw_and_decode(open_plain(3), &face, 1, EMOJIFY_PNG);
         assert_true(changed_inside(image, &emoji) > 50);
         assert_untouched_outside(image, &emoji, 0, 0);
+        g_object_unref(image);
+
+        const struct face turned = turned_face(places[i][0], places[i][1], 40, 0.5);
+        const struct box wide = {places[i][0] - 50, places[i][1] - 50, 100, 100};
+        image = draw_and_decode(open_plain(3), &turned, 1, EMOJIFY_PNG);
+        assert_true(changed_inside(image, &turned.box) > 95);
+        assert_untouched_outside(image, &wide, 0, 0);
         g_object_unref(image);
     }
 }
@@ -201,14 +322,29 @@ static void an_emoji_is_clipped_at_every_border(void **state)
 static void a_face_larger_than_the_picture_covers_all_of_it(void **state)
 {
     (void)state;
-    static const struct box face = {-100, -75, 400, 300}, huge = {-300, -325, 800, 800};
+    const struct face faces[] = {boxed(-100, -75, 400, 300), boxed(-300, -325, 800, 800),
+                                 turned_face(100, 75, 800, 0.5)};
     static const struct box all = {0, 0, 200, 150};
-    VipsImage *image = draw_and_decode(open_plain(3), &face, 1, EMOJIFY_PNG);
-    assert_true(changed_inside(image, &all) > 95);
-    g_object_unref(image);
-    image = draw_and_decode(open_plain(4), &huge, 1, EMOJIFY_PNG);
-    assert_true(changed_inside(image, &all) > 95);
-    g_object_unref(image);
+    for (size_t i = 0; i < sizeof(faces) / sizeof(faces[0]); i++) {
+        VipsImage *image = draw_and_decode(open_plain(i == 1 ? 4 : 3), &faces[i], 1, EMOJIFY_PNG);
+        assert_true(changed_inside(image, &all) > 95);
+        g_object_unref(image);
+    }
+}
+
+/* Rows are drawn in pieces. */
+static void a_wide_emoji_has_no_gaps(void **state)
+{
+    (void)state;
+    const struct face faces[] = {boxed(0, -1480, 3000, 3000), turned_face(1500, 20, 3000, 0.2)};
+    static const struct box all = {200, 0, 2600, 40};
+    for (size_t i = 0; i < 2; i++) {
+        struct picture *picture =
+            open_picture(sample_encode(sample_plain(3000, 40, 3, blue), ".png"));
+        VipsImage *image = draw_and_decode(picture, &faces[i], 1, EMOJIFY_PNG);
+        assert_int_equal(changed_inside(image, &all), 100);
+        g_object_unref(image);
+    }
 }
 
 static void alpha_is_kept_where_nothing_is_drawn_and_full_where_something_is(void **state)
@@ -298,11 +434,9 @@ static void a_picture_without_faces_is_encoded_as_it_is(void **state)
 static void only_faces_inside_the_picture_are_counted(void **state)
 {
     (void)state;
-    static const struct box faces[] = {{80, 50, 40, 40},
-                                       {1000, 50, 40, 40},
-                                       {10, 10, 0, 9},
-                                       {INT_MIN, 0, INT_MAX, 5},
-                                       {5, 5, 9, 9}};
+    const struct face faces[] = {boxed(80, 50, 40, 40), boxed(1000, 50, 40, 40),
+                                 boxed(10, 10, 0, 9), boxed(INT_MIN, 0, INT_MAX, 5),
+                                 boxed(5, 5, 9, 9)};
     struct artwork *artwork = open_artwork();
     struct picture *picture = open_plain(3);
     struct emojify_options options = make_options(artwork, EMOJIFY_AUTO);
@@ -316,10 +450,10 @@ static void only_faces_inside_the_picture_are_counted(void **state)
 static void faces_beyond_the_limit_are_not_drawn(void **state)
 {
     (void)state;
-    static struct box faces[LIMIT_FACES + 1];
+    static struct face faces[LIMIT_FACES + 1];
     for (size_t i = 0; i < LIMIT_FACES; i++)
-        faces[i] = (struct box){(int)(i % 16) * 5, (int)(i / 16) * 5, 4, 4};
-    faces[LIMIT_FACES] = (struct box){150, 100, 30, 30};
+        faces[i] = boxed((int)(i % 16) * 5, (int)(i / 16) * 5, 4, 4);
+    faces[LIMIT_FACES] = boxed(150, 100, 30, 30);
     struct artwork *artwork = open_artwork();
     struct picture *picture = open_plain(3);
     struct emojify_options options = make_options(artwork, EMOJIFY_PNG);
@@ -338,7 +472,7 @@ static void neighbouring_faces_get_different_emoji(void **state)
 {
     (void)state;
     enum { SIDE = 56 }; /* of the emoji over a face of 40 */
-    static const struct box faces[] = {{20, 50, 40, 40}, {120, 50, 40, 40}};
+    const struct face faces[] = {boxed(20, 50, 40, 40), boxed(120, 50, 40, 40)};
     struct box left = emoji_box(faces[0]), right = emoji_box(faces[1]);
     assert_int_equal(left.width, SIDE);
     VipsImage *image = draw_and_decode(open_plain(3), faces, 2, EMOJIFY_PNG);
@@ -413,7 +547,7 @@ static void no_metadata_of_the_source_is_in_the_result(void **state)
     artwork_close(&artwork);
 }
 
-static void assert_refused(const struct picture *picture, const struct box *faces, size_t count,
+static void assert_refused(const struct picture *picture, const struct face *faces, size_t count,
                            const struct emojify_options *options, const char *text)
 {
     char junk;
@@ -432,9 +566,9 @@ static void drawing_stops_at_the_deadline(void **state)
 {
     (void)state;
     /* Together they would take many seconds. */
-    static struct box faces[100];
+    static struct face faces[100];
     for (size_t i = 0; i < 100; i++)
-        faces[i] = (struct box){0, 0, 2000, 2000};
+        faces[i] = boxed(0, 0, 2000, 2000);
     struct artwork *artwork = open_artwork();
     struct picture *picture =
         open_picture(sample_encode(sample_plain(2000, 2000, 3, blue), ".png"));
@@ -529,8 +663,12 @@ int main(void)
         cmocka_unit_test(a_face_is_covered_and_the_rest_is_untouched),
         cmocka_unit_test(lossy_formats_change_the_rest_by_noise_only),
         cmocka_unit_test(the_emoji_has_the_colours_of_the_artwork),
+        cmocka_unit_test(the_emoji_is_turned_with_the_head),
+        cmocka_unit_test(a_large_emoji_has_a_sharp_edge),
+        cmocka_unit_test(a_later_emoji_lies_on_top),
         cmocka_unit_test(an_emoji_is_clipped_at_every_border),
         cmocka_unit_test(a_face_larger_than_the_picture_covers_all_of_it),
+        cmocka_unit_test(a_wide_emoji_has_no_gaps),
         cmocka_unit_test(alpha_is_kept_where_nothing_is_drawn_and_full_where_something_is),
         cmocka_unit_test(without_alpha_in_the_format_transparent_becomes_white),
         cmocka_unit_test(the_format_is_the_one_asked_for),
