@@ -31,6 +31,7 @@ list() {
     echo "text httpd-conf/systemd/emojify.sysusers $PREFIX/lib/sysusers.d/emojify-api.conf"
     echo "text httpd-conf/systemd/emojify.tmpfiles $PREFIX/lib/tmpfiles.d/emojify-api.conf"
     echo "data $BUILD/emoji.artwork $share/emoji.artwork"
+    echo "data $BUILD/face.network $share/face.network"
     # What mod_fcgid starts, and the program beside it.
     echo "program httpd-conf/apache/emojify-api.fcgi $PREFIX/lib/emojify/emojify-api.fcgi"
     echo "link ../../sbin/emojify-api $PREFIX/lib/emojify/emojify-api"

@@ -115,7 +115,9 @@ wanted_programs() {
 
 check_programs() {
     web_check
-    [ -r "$BUILD/emoji.artwork" ] || die "$BUILD/emoji.artwork is missing: make"
+    for file in emoji.artwork face.network; do
+        [ -r "$BUILD/$file" ] || die "$BUILD/$file is missing: make"
+    done
     for name in $(wanted_programs); do
         program=$BUILD/emojify-$name
         [ -x "$program" ] || die "$program is missing: make"

@@ -19,7 +19,7 @@ date=$(git log -1 --format=%cD 2>/dev/null || date -R)
 sed "s/@VERSION@/$VERSION/; s/@DATE@/$date/" "$here/changelog.in" >"$source/debian/changelog"
 
 # Of make install's variables and of this make nothing may reach the other one, but
-# EMOJI_ARTWORK: the package is built without a network.
+# EMOJI_ARTWORK and FACE_NETWORK: the package is built without a network.
 unset MAKEFLAGS MFLAGS MAKELEVEL DESTDIR PREFIX SYSCONFDIR UNITDIR BUILD VARIANT V WERROR
 cd "$source"
 dpkg-buildpackage -us -uc -j"$(nproc)" >../build.log 2>&1 || {
