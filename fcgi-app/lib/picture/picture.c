@@ -2,9 +2,6 @@
 /*
  * The magic bytes choose the loader, so that libvips never guesses; pixels are
  * converted while they stream out of the decoder and written to memory once.
- * The encoded bytes are handed over through a source of our own, which stops
- * at the deadline: a progressive JPEG can spend minutes in the decoder before
- * the first pixel, where libvips' own progress signal is silent.
  */
 #include "lib/picture/picture.h"
 
@@ -20,7 +17,6 @@
 #include "lib/picture/picture_memory.h"
 #include "lib/picture/picture_private.h"
 #include "lib/picture/png_chunks.h"
-#include "lib/picture/srgb_profile.h"
 
 #define TEXT_NOT_A_PICTURE "not a picture of a kind that is taken here (JPEG, PNG, WebP, GIF)"
 #define TEXT_TOO_LONG      "the picture takes too long to process"
@@ -156,49 +152,7 @@ enum app_err picture_failure(const struct picture_watch *watch, enum app_err oth
     return err_set(why, otherwise, "%s", text);
 }
 
-/* --- The encoded bytes ----------------------------------------------------------- */
-
-struct reader {
-    const unsigned char *data;
-    gint64 len;
-    gint64 position;
-    struct picture_watch *watch;
-};
-
-static gint64 on_read(VipsSourceCustom *source, void *buffer, gint64 length, struct reader *reader)
-{
-    (void)source;
-    if (picture_watch_expired(reader->watch))
-        return -1;
-    gint64 left = reader->len - reader->position;
-    if (length > left)
-        length = left;
-    if (length > 0)
-        memcpy(buffer, reader->data + reader->position, (size_t)length);
-    reader->position += length;
-    return length;
-}
-
-static gint64 on_seek(VipsSourceCustom *source, gint64 offset, int whence, struct reader *reader)
-{
-    (void)source;
-    gint64 base = whence == SEEK_SET ? 0 : whence == SEEK_CUR ? reader->position : reader->len;
-    if (offset < -base || offset > reader->len - base)
-        return -1;
-    reader->position = base + offset;
-    return reader->position;
-}
-
-/* NULL on failure; nothing is read yet. */
-static VipsSourceCustom *new_source(struct reader *reader)
-{
-    VipsSourceCustom *source = vips_source_custom_new();
-    if (source) {
-        g_signal_connect(source, "read", G_CALLBACK(on_read), reader);
-        g_signal_connect(source, "seek", G_CALLBACK(on_seek), reader);
-    }
-    return source;
-}
+/* --- Before decoding ----------------------------------------------------------------- */
 
 static const struct format *find_format(const unsigned char *data, size_t len)
 {
@@ -275,52 +229,7 @@ static enum app_err check_structure(const struct format *format, const unsigned 
     return APP_OK;
 }
 
-/* --- From any pixels to 8-bit sRGB ------------------------------------------------- */
-
-static bool needs_profile(VipsImage *image)
-{
-    const void *profile;
-    size_t len;
-    if (!vips_image_get_typeof(image, VIPS_META_ICC_NAME) ||
-        vips_image_get_blob(image, VIPS_META_ICC_NAME, &profile, &len))
-        return false;
-    return !srgb_profile_is(profile, len);
-}
-
-/* A detector sees faces in the colours of any RGB; those of CMYK may be far off without a profile.
- */
-static bool is_close_enough(VipsImage *image)
-{
-    return vips_image_get_interpretation(image) != VIPS_INTERPRETATION_CMYK;
-}
-
-static int to_srgb(VipsImage *image, bool exact, VipsImage **out)
-{
-    if ((exact || !is_close_enough(image)) && needs_profile(image)) {
-        if (vips_icc_transform(image, out, "srgb", "embedded", TRUE, "depth", 8, NULL) == 0)
-            return 0;
-        /* An unusable profile is no reason to refuse: viewers ignore it, too. */
-        vips_error_clear();
-    }
-    return vips_colourspace(image, out, VIPS_INTERPRETATION_sRGB, NULL);
-}
-
-/* 8 bits, three or four bands: what the rest relies on, whatever the decoder gave. */
-static int to_plain_bands(VipsImage *image, VipsImage **out)
-{
-    VipsImage *eight_bit;
-    if (vips_cast_uchar(image, &eight_bit, NULL))
-        return -1;
-    int bands = vips_image_get_bands(eight_bit);
-    if (bands < 3) {
-        vips_error("picture", "%d bands after the conversion to sRGB", bands);
-        g_object_unref(eight_bit);
-        return -1;
-    }
-    int status = vips_extract_band(eight_bit, out, 0, "n", bands > 3 ? 4 : 3, NULL);
-    g_object_unref(eight_bit);
-    return status;
-}
+/* --- Decoding ---------------------------------------------------------------------- */
 
 /* What to open a picture for. */
 struct opening {
@@ -330,13 +239,13 @@ struct opening {
 /* Run the pipeline: decode, convert, write to memory. */
 static int decode(VipsImage *loaded, const struct opening *opening, VipsImage **out)
 {
-    VipsImage *small = NULL, *srgb = NULL, *plain = NULL, *settled = NULL;
+    VipsImage *small = NULL, *plain = NULL, *settled = NULL;
     bool exact = opening->least_side == 0;
     int status = -1;
     if (exact ? vips_copy(loaded, &small, NULL)
               : picture_shrink(loaded, opening->least_side, &small))
         goto out;
-    if (to_srgb(small, exact, &srgb) || to_plain_bands(srgb, &plain))
+    if (picture_to_plain(small, exact, &plain))
         goto out;
     if (exact ? vips_copy(plain, &settled, NULL) : picture_opaque(plain, 1, &settled))
         goto out;
@@ -345,7 +254,6 @@ static int decode(VipsImage *loaded, const struct opening *opening, VipsImage **
 out:
     g_clear_object(&settled);
     g_clear_object(&plain);
-    g_clear_object(&srgb);
     g_clear_object(&small);
     return status;
 }
@@ -397,11 +305,11 @@ static void keep_reserved(struct picture *picture, size_t bytes)
 }
 
 /* The decoder's image, of which only the header is read yet; `shrink` 1 is its full size. */
-static int start_decoder(const struct format *format, struct reader *reader, int shrink,
+static int start_decoder(const struct format *format, struct picture_reader *reader, int shrink,
                          VipsSourceCustom **source, VipsImage **loaded)
 {
     reader->position = 0;
-    *source = new_source(reader);
+    *source = picture_source_new(reader);
     if (!*source)
         return -1;
     VipsSource *base = VIPS_SOURCE(*source);
@@ -416,8 +324,8 @@ static int start_decoder(const struct format *format, struct reader *reader, int
 }
 
 /* Begin again with a decoder that makes the picture smaller, if there is one. */
-static int restart_smaller(const struct format *format, struct reader *reader, int least_side,
-                           VipsSourceCustom **source, VipsImage **loaded)
+static int restart_smaller(const struct format *format, struct picture_reader *reader,
+                           int least_side, VipsSourceCustom **source, VipsImage **loaded)
 {
     bool is_jpeg = format->load == vips_jpegload_source;
     int shrink = picture_decoder_shrink(*loaded, is_jpeg, least_side);
@@ -446,7 +354,7 @@ static enum app_err check_header(const struct format *format, VipsImage *loaded,
     return APP_OK;
 }
 
-static enum app_err load(const struct format *format, struct reader *reader,
+static enum app_err load(const struct format *format, struct picture_reader *reader,
                          const struct opening *opening, struct picture *opened, struct err_buf *why)
 {
     struct picture_watch *watch = reader->watch;
@@ -507,7 +415,7 @@ static enum app_err open_picture(const void *data, size_t len, const struct open
     if (!opened)
         return APP_NO_MEMORY;
     opened->deadline_ns = deadline_ns;
-    struct reader reader = {.data = data, .len = (gint64)len, .watch = &watch};
+    struct picture_reader reader = {.data = data, .len = (gint64)len, .watch = &watch};
     err = load(format, &reader, opening, opened, why);
     if (err) {
         keep_reserved(opened, 0);

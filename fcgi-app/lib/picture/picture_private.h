@@ -53,6 +53,23 @@ void picture_watch_stop(struct picture_watch *watch);
  */
 int picture_opaque(VipsImage *image, double factor, VipsImage **out);
 
+/* Bytes in memory that a decoder reads until the watch expires. */
+struct picture_reader {
+    const unsigned char *data;
+    gint64 len;
+    gint64 position;
+    struct picture_watch *watch;
+};
+
+/* A source that reads them; the reader must outlive it. NULL on failure; nothing is read yet. */
+VipsSourceCustom *picture_source_new(struct picture_reader *reader);
+
+/*
+ * 8 bits, three bands or four with alpha, in sRGB, whatever the decoder gave. Not `exact`: an RGB
+ * profile is ignored. As a libvips operation.
+ */
+int picture_to_plain(VipsImage *image, bool exact, VipsImage **out);
+
 /* What to ask a decoder for, so that the longer side has at least `least_side` pixels. */
 int picture_decoder_shrink(const VipsImage *image, bool is_jpeg, int least_side);
 
