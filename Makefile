@@ -409,7 +409,7 @@ $(FUZZ_TARGETS): %: %.o $(fuzz_driver) $(PROGRAMS:%=$(BUILD)/%.a) $(BUILD)/lib.a
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBS_api) $(LIBS_facebox) $(LIBS)
 
-unit: $(UNIT_TESTS) $(FUZZ_TARGETS) $(ARTWORK) $(NETWORK) ## build and run the unit tests only
+unit: $(UNIT_TESTS) $(FUZZ_TARGETS) $(ARTWORK) $(NETWORK) $(PICTURES) ## build and run the unit tests only
 	@BUILD=$(BUILD) tests/run.sh $(UNIT_TESTS) $(FUZZ_TARGETS)
 
 test: deps deps-test ## build and run the unit, integration and browser tests
