@@ -70,12 +70,15 @@ static bool is_read_behind(const struct network *network, unsigned tensor, unsig
     return false;
 }
 
-/* What is read behind the stem has the results' scale, and nothing inside the stem reads it. */
+/*
+ * What is read behind the stem has the results' scale, and nothing inside the stem reads it.
+ * No tensor of the stem is smaller than the results.
+ */
 static bool is_stem(const struct network *network, unsigned op_count)
 {
     for (unsigned i = 0; i < op_count; i++) {
         const struct network_op *op = &network->ops[i];
-        if (!can_be_cut(op))
+        if (!can_be_cut(op) || network->halvings[i + 1] > STEM_HALVINGS)
             return false;
         for (unsigned j = 0; j < input_count(op); j++) {
             if (is_read_behind(network, op->inputs[j], op_count))
