@@ -239,7 +239,8 @@ static enum xnn_status run_whole(const struct inference *inference, unsigned ind
         .width = (size_t)inference->width >> halvings,
         .height = (size_t)inference->height >> halvings,
         .channels = network_channels(network, op->inputs[0]),
-        .inputs = {tensor(inference, op->inputs[0]), tensor(inference, op->inputs[1])},
+        .inputs = {tensor(inference, op->inputs[0]),
+                   op->kind == NETWORK_ADD ? tensor(inference, op->inputs[1]) : NULL},
         .output = tensor(inference, index + 1),
     };
     return run(inference, index, &operands);

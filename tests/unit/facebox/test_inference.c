@@ -348,6 +348,22 @@ static void every_operation_computes_what_the_file_says(void **state)
     inference_free(&inference);
 }
 
+static void what_an_operation_does_not_read_may_be_any_number(void **state)
+{
+    (void)state;
+    struct built_network built;
+    struct inference *inference = NULL;
+    struct inference_result result;
+    network_builder_make(&built);
+    for (int i = 0; i < BUILT_OPS; i++) {
+        if (built.ops[i].kind != NETWORK_ADD)
+            built.ops[i].inputs[1] = UINT32_MAX;
+    }
+    run_built(&built, &result, &inference);
+    assert_true(isfinite(result.scores[0]));
+    inference_free(&inference);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -357,6 +373,7 @@ int main(void)
         cmocka_unit_test(a_shifted_picture_shifts_the_result),
         cmocka_unit_test(two_threads_have_the_same_results),
         cmocka_unit_test(every_operation_computes_what_the_file_says),
+        cmocka_unit_test(what_an_operation_does_not_read_may_be_any_number),
     };
     return cmocka_run_group_tests(tests, open_network, close_network);
 }
