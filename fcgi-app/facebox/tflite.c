@@ -210,6 +210,7 @@ static enum app_err convert_convolution(struct conversion *conversion, const str
     const struct source *bias = find_source(conversion, &step->inputs, 2);
     if (!weights || !bias || weights->shape[1] != weights->shape[2] ||
         weights->shape[depthwise ? 0 : 3] != (depthwise ? 1 : input->shape[3]) ||
+        weights->shape[depthwise ? 3 : 0] != op->out_channels ||
         (depthwise && weights->shape[3] != input->shape[3]))
         return refuse(conversion, "a convolution's weights");
     op->kind = depthwise ? NETWORK_DEPTHWISE : NETWORK_CONVOLUTION;

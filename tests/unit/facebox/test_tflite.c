@@ -208,6 +208,7 @@ static void what_is_not_understood_is_named(void **state)
         {"sparse_weights", "weights of an unknown kind"},
         {"too_few_weights", "weights are missing"},
         {"weights_of_another_shape", "a convolution's weights"},
+        {"weights_of_fewer_channels", "a convolution's weights"},
         {"stride_of_four", "an operation does not fit"},
         {"unknown_operator", "operator 99"},
     };
