@@ -123,16 +123,19 @@ CXXFLAGS := -std=gnu++17 $(COMMON) $(WARNINGS)
 
 LIBS := -lfcgi -lprotobuf-c -lgrpc -lgpr -lcurl -lcjose -lcrypto -ljansson -lmicrohttpd -lhiredis \
 	$(shell pkg-config --libs vips 2>/dev/null) -ldw -lz -lxxhash -lstdc++ -lm
-LIBS_api := -lprofiler
+LIBS_profiling := -lprofiler
 LIBS_facebox := -lXNNPACK
 # The sanitizers bring their own allocator.
 ifeq ($(VARIANT),release)
-LIBS_api += -ltcmalloc
+LIBS_profiling += -ltcmalloc
 endif
+LIBS_api := $(LIBS_profiling)
 
 # --- Sources -------------------------------------------------------------------
 
 PROGRAMS := api cache facebox
+# An archive of its own, which emojify-api links; lib is linked by all.
+ARCHIVES_api := $(BUILD)/profiling.a
 sources = $(shell find fcgi-app/$(1) -name '*.c' -o -name '*.cc' 2>/dev/null)
 objects = $(patsubst %,$(BUILD)/%.o,$(basename $(1)))
 
@@ -216,7 +219,7 @@ pictures: $(PICTURES) ## get the photographs of the tests
 
 # Programs of tests/bench/, which the scripts there run.
 BENCH_PROGRAMS := $(patsubst tests/%_main.c,$(BUILD)/tests/%,$(wildcard tests/bench/*_main.c))
-$(BENCH_PROGRAMS): %: %_main.o $(BUILD)/api.a $(BUILD)/lib.a $(BUILD)/proto.a
+$(BENCH_PROGRAMS): %: %_main.o $(BUILD)/api.a $(ARCHIVES_api) $(BUILD)/lib.a $(BUILD)/proto.a
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
 $(BUILD)/tests/bench/fcgi: $(BUILD)/tests/support/fcgi_peer.o
@@ -301,7 +304,7 @@ clean: ## remove build/
 
 define program_rules
 $(BUILD)/$(1).a: $(call archive_of,$(1))
-$(BUILD)/emojify-$(1): $(BUILD)/fcgi-app/$(1)/main.o $(BUILD)/$(1).a $(BUILD)/lib.a $(BUILD)/proto.a
+$(BUILD)/emojify-$(1): $(BUILD)/fcgi-app/$(1)/main.o $(BUILD)/$(1).a $$(ARCHIVES_$(1)) $(BUILD)/lib.a $(BUILD)/proto.a
 	$$(call say,LINK,$$@)
 	$$(Q)$$(CC) $$(LDFLAGS) -o $$@ $$^ $$(LIBS_$(1)) $$(LIBS)
 endef
@@ -309,13 +312,15 @@ $(foreach program,$(PROGRAMS),$(eval $(call program_rules,$(program))))
 
 # Files in a room's page/ are part of the program: x.js there is, in C,
 # _binary_x_js_start to _binary_x_js_end.
-PAGES := $(wildcard fcgi-app/api/*/page/*)
-$(BUILD)/api.a: $(PAGES:%=$(BUILD)/%.o)
+PAGES := $(wildcard fcgi-app/api/*/page/* fcgi-app/profiling/page/*)
+$(BUILD)/api.a: $(patsubst %,$(BUILD)/%.o,$(filter fcgi-app/api/%,$(PAGES)))
+$(BUILD)/profiling.a: $(patsubst %,$(BUILD)/%.o,$(filter fcgi-app/profiling/%,$(PAGES)))
 $(PAGES:%=$(BUILD)/%.o): $(BUILD)/%.o: %
 	$(call say,EMBED,$<)
 	$(Q)mkdir -p $(@D) && cd $(<D) && $(LD) -r -b binary -z noexecstack -o $(abspath $@) $(<F)
 
 $(BUILD)/lib.a: $(call archive_of,lib)
+$(BUILD)/profiling.a: $(call archive_of,profiling)
 $(BUILD)/proto.a: $(PROTO_OBJECTS)
 $(BUILD)/support.a: $(SUPPORT_OBJECTS)
 $(BUILD)/%.a:
@@ -384,8 +389,9 @@ $(NETWORK): $(BUILD)/network-convert $(FACE_NETWORK)
 
 # --- Tests -----------------------------------------------------------------------
 
-# A unit test tests/unit/<room>/test_x.c may use the archive of its own program only.
-test_archive = $(if $(filter $(PROGRAMS),$(1)),$(BUILD)/$(1).a)
+# A unit test tests/unit/<room>/test_x.c may use the archive of its own room only, and what
+# that may use.
+test_archive = $(if $(filter $(PROGRAMS) profiling,$(1)),$(BUILD)/$(1).a $(ARCHIVES_$(1)))
 define unit_test_rule
 $(1): $(1).o $(BUILD)/support.a $(call test_archive,$(word 5,$(subst /, ,$(1)))) $(BUILD)/lib.a $(BUILD)/proto.a
 	$$(call say,LINK,$$@)
@@ -405,7 +411,7 @@ $(INTEGRATION_TESTS): %: %.o $(BUILD)/support.a $(BUILD)/lib.a $(BUILD)/proto.a
 # A target may be about any room, so it gets all; the linker takes what is used. Only
 # the replay has a main of its own, libFuzzer brings one.
 fuzz_driver := $(if $(filter fuzz,$(VARIANT)),,$(BUILD)/tests/fuzz/replay_main.o)
-$(FUZZ_TARGETS): %: %.o $(fuzz_driver) $(PROGRAMS:%=$(BUILD)/%.a) $(BUILD)/lib.a $(BUILD)/proto.a
+$(FUZZ_TARGETS): %: %.o $(fuzz_driver) $(PROGRAMS:%=$(BUILD)/%.a) $(ARCHIVES_api) $(BUILD)/lib.a $(BUILD)/proto.a
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBS_api) $(LIBS_facebox) $(LIBS)
 

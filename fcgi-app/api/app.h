@@ -23,7 +23,6 @@
 #include "api/jobs/table.h"
 #include "api/localcache/local_cache.h"
 #include "api/log_level.h"
-#include "api/profiling/profiling.h"
 #include "api/telemetry.h"
 #include "lib/base/cancel.h"
 #include "lib/base/coalesce.h"
@@ -36,6 +35,7 @@
 #include "lib/http/router.h"
 #include "lib/net/address_guard.h"
 #include "lib/net/http_client.h"
+#include "profiling/profiling.h"
 
 enum { APP_MAX_ROUTES = 64 };
 

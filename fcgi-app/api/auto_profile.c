@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <time.h>
 
-#include "api/profiling/saved.h"
 #include "lib/base/clock.h"
+#include "profiling/saved.h"
 
 enum { SECONDS = 5, PAUSE_S = 600 };
 

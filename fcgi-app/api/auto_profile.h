@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The profile that nobody asked for: when a route's CPU time a request has tripled
- * (api/cpu_watch.h), a CPU profile of the whole pool is saved (api/profiling/saved.h)
+ * (api/cpu_watch.h), a CPU profile of the whole pool is saved (profiling/saved.h)
  * and named in the log, at most one in ten minutes.
  *
  * The profile is taken in a thread of its own, since a chore may not wait for it.
@@ -15,8 +15,8 @@
 #include <stdbool.h>
 
 #include "api/cpu_watch.h"
-#include "api/profiling/profiling.h"
 #include "lib/base/log.h"
+#include "profiling/profiling.h"
 
 struct auto_profile {
     struct profiling *profiling; /* NULL: off */

@@ -15,13 +15,13 @@
 #include "api/handler.h"
 #include "api/jobs/background.h"
 #include "api/jobs/work.h"
-#include "api/profiling/sampler.h"
 #include "api/routes/routes.h"
 #include "lib/base/clock.h"
 #include "lib/base/program.h"
 #include "lib/fcgi/worker.h"
 #include "lib/picture/picture.h"
 #include "lib/picture/picture_memory.h"
+#include "profiling/sampler.h"
 
 /* Requests wait so long at the socket for a cache that does not answer; most connect in 10 ms. */
 enum { CACHE_CONNECT_MS = 300 };

@@ -20,8 +20,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "api/profiling/profile.h"
-#include "api/profiling/profile_proto.h"
 #include "api/routes/routes.h"
 #include "bench/quartiles.h"
 #include "lib/base/clock.h"
@@ -33,6 +31,8 @@
 #include "lib/http/url.h"
 #include "lib/net/address_guard.h"
 #include "lib/wire/cache_item.h"
+#include "profiling/profile.h"
+#include "profiling/profile_proto.h"
 
 #define KEY "0123456789abcdef0123456789abcdef"
 

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/profiling/legacy.h"
+#include "profiling/legacy.h"
 
 enum { MAX_OUTPUT = 64 * 1024 * 1024, INLINED = 1, COMMAND_LINE = 2 };
 

@@ -13,8 +13,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "api/profiling/pool.h"
 #include "lib/base/clock.h"
+#include "profiling/pool.h"
 
 enum { INPUT_MAX = 64 * 1024, ASK_MS = 2000 };
 

@@ -6,9 +6,9 @@
  */
 #include <stdlib.h>
 
-#include "api/profiling/heap.h"
-#include "api/profiling/legacy.h"
-#include "api/profiling/profile_proto.h"
+#include "profiling/heap.h"
+#include "profiling/legacy.h"
+#include "profiling/profile_proto.h"
 
 enum { MAX_OUTPUT = 256 * 1024 * 1024, MAX_PROFILES = 16 };
 

@@ -4,10 +4,10 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#include "api/profiling/flamegraph.h"
-#include "api/profiling/legacy.h"
-#include "api/profiling/profile_proto.h"
-#include "api/profiling/profile_top.h"
+#include "profiling/flamegraph.h"
+#include "profiling/legacy.h"
+#include "profiling/profile_proto.h"
+#include "profiling/profile_top.h"
 
 enum { MAX_OUTPUT = 256 * 1024 * 1024 };
 

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "api/profiling/symbols.h"
+#include "profiling/symbols.h"
 #include "support/cmocka.h"
 
 void profile_name_all(struct profile *profile)

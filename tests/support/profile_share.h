@@ -6,7 +6,7 @@
 #ifndef TESTS_SUPPORT_PROFILE_SHARE_H
 #define TESTS_SUPPORT_PROFILE_SHARE_H
 
-#include "api/profiling/profile.h"
+#include "profiling/profile.h"
 
 /* Give the profile names. Fails the test on an error. */
 void profile_name_all(struct profile *profile);

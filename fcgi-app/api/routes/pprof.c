@@ -15,15 +15,15 @@
 #include <unistd.h>
 
 #include "api/jobs/work.h"
-#include "api/profiling/legacy.h"
-#include "api/profiling/profile_proto.h"
-#include "api/profiling/profile_stacks.h"
-#include "api/profiling/profile_top.h"
 #include "api/routes/answer.h"
 #include "api/routes/routes.h"
 #include "lib/base/clock.h"
 #include "lib/base/limits.h"
 #include "lib/http/query.h"
+#include "profiling/legacy.h"
+#include "profiling/profile_proto.h"
+#include "profiling/profile_stacks.h"
+#include "profiling/profile_top.h"
 
 enum {
     DEFAULT_SECONDS = 30,

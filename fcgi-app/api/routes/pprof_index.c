@@ -6,8 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "api/profiling/saved.h"
 #include "api/routes/pprof.h"
+#include "profiling/saved.h"
 
 enum { INDEX_MAX = 64 * 1024 };
 

@@ -7,10 +7,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "api/profiling/flamegraph.h"
-#include "api/profiling/saved.h"
 #include "api/routes/pprof.h"
 #include "lib/http/query.h"
+#include "profiling/flamegraph.h"
+#include "profiling/saved.h"
 
 enum { DEFAULT_PAGE_SECONDS = 5 };
 

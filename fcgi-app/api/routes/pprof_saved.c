@@ -5,11 +5,11 @@
  */
 #include <stdio.h>
 
-#include "api/profiling/profile_top.h"
-#include "api/profiling/saved.h"
 #include "api/routes/answer.h"
 #include "api/routes/pprof.h"
 #include "api/routes/routes.h"
+#include "profiling/profile_top.h"
+#include "profiling/saved.h"
 
 enum { DEFAULT_SECONDS = 5, TOP_ROWS = 80 };
 

@@ -9,8 +9,8 @@
 #include <unistd.h>
 
 #include "api/auto_profile.h"
-#include "api/profiling/saved.h"
 #include "lib/base/clock.h"
+#include "profiling/saved.h"
 #include "support/route_history.h"
 #include "support/temp_dir.h"
 

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Profiles of the whole pool: what the routes ask. Every process answers for
+ * itself (sampler, heap, contention, threads), the process that was asked merges
+ * what came, gives it names, and says how many of how many answered.
+ *
+ * profiling_new once everything else of the process is up, profiling_free when
+ * no request runs any more. The functions in between: any thread; gathering
+ * blocks for as long as the profile takes.
+ */
+#ifndef PROFILING_PROFILING_H
+#define PROFILING_PROFILING_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "lib/base/log.h"
+#include "profiling/profile.h"
+#include "profiling/stack_profile.h"
+
+struct profiling;
+
+struct profiling_options {
+    const char *run_dir;
+    int hz;                             /* of a profile that somebody asks for */
+    int ring_hz;                        /* of the always-on ring; 0: none */
+    const struct sampler_route *routes; /* names for the route label; must outlive it */
+    size_t route_count;
+    const struct log *log;
+};
+
+/* APP_UNAVAILABLE: no profiling timer or signal; APP_NO_MEMORY, APP_INTERNAL. */
+enum app_err profiling_new(const struct profiling_options *options, struct profiling **profiling,
+                           struct err_buf *why) __attribute__((warn_unused_result));
+/* NULLs the caller's pointer. NULL allowed. */
+void profiling_free(struct profiling **profiling);
+
+/* Have gathering end now, with what has come; nothing is gathered afterwards. */
+void profiling_stop(struct profiling *profiling);
+
+enum profiling_source {
+    PROFILING_CPU,     /* `seconds` from now */
+    PROFILING_PAST,    /* `seconds` that began `ago` seconds ago */
+    PROFILING_TOGGLED, /* what the toggle collected */
+    PROFILING_HEAP,
+    PROFILING_ALLOCS,
+    PROFILING_BLOCK,
+    PROFILING_MUTEX,
+    PROFILING_GOROUTINE,
+    PROFILING_THREADCREATE,
+    PROFILING_THREADS, /* as goroutine, but each thread apart and by its name */
+    PROFILING__MAX
+};
+
+/* The source of that name ("heap"), or PROFILING__MAX. */
+enum profiling_source profiling_source_of(const char *name);
+
+struct profiling_query {
+    enum profiling_source source;
+    double seconds;
+    double ago;
+};
+
+struct profiling_result {
+    struct profile *profile; /* merged and symbolized; the caller frees it */
+    size_t answered;
+    size_t asked;
+};
+
+/*
+ * Ask all siblings and merge. A sibling that does not answer in time, or died,
+ * is missing and named in a comment of the profile. APP_BUSY: too many profiles
+ * at once; APP_NOT_FOUND, APP_UNAVAILABLE: what the siblings said when none had
+ * anything; APP_NO_MEMORY.
+ */
+enum app_err profiling_gather(struct profiling *profiling, const struct profiling_query *query,
+                              struct profiling_result *result, struct err_buf *why)
+    __attribute__((warn_unused_result));
+
+/* How many siblings did as they were asked. */
+struct profiling_coverage {
+    size_t answered;
+    size_t asked;
+};
+
+/*
+ * Switch sampling on (for `for_s` seconds) or off in all siblings. An error only
+ * when none obeyed: its own. Those that did not are in the log.
+ */
+enum app_err profiling_toggle(struct profiling *profiling, bool on, int for_s,
+                              struct profiling_coverage *coverage, struct err_buf *why)
+    __attribute__((warn_unused_result));
+
+/* An array of one object a sibling: what it samples now. NULL: no memory. */
+json_t *profiling_states(struct profiling *profiling);
+
+/* Answer gperftools' and Go's symbol question; see legacy_symbol_answer. */
+enum app_err profiling_symbols(struct profiling *profiling, const char *question, size_t len,
+                               bool inlined, struct buf *out) __attribute__((warn_unused_result));
+
+#endif

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: MIT */
+#include "profiling/contention.h"
+
+#include <pthread.h>
+#include <time.h>
+
+#include "lib/base/clock.h"
+#include "lib/telemetry/wait.h"
+#include "support/cmocka.h"
+#include "support/profile_share.h"
+
+static const struct route_table no_routes = {NULL, 0};
+
+static void sleep_ns(int64_t duration_ns)
+{
+    struct timespec duration = {duration_ns / NS_PER_S, duration_ns % NS_PER_S};
+    while (nanosleep(&duration, &duration) != 0)
+        continue;
+}
+
+__attribute__((noinline)) static void wait_for_cache(int64_t duration_ns)
+{
+    struct wait wait = wait_begin(WAIT_CACHE);
+    sleep_ns(duration_ns);
+    wait_end(&wait);
+}
+
+__attribute__((noinline)) static void wait_for_lock(int64_t duration_ns)
+{
+    struct wait wait = wait_begin(WAIT_LOCK);
+    sleep_ns(duration_ns);
+    wait_end(&wait);
+}
+
+/* As if it had waited so long, in no time. */
+__attribute__((noinline)) static void claim_wait(enum wait_kind kind, int64_t duration_ns)
+{
+    struct wait wait = {kind, clock_now_ns() - duration_ns};
+    wait_end(&wait);
+}
+
+static struct profile *profile_of(struct contention *contention, enum contention_kind kind)
+{
+    struct profile *profile = NULL;
+    assert_int_equal(contention_profile(contention, kind, &profile), APP_OK);
+    return profile;
+}
+
+static void a_wait_costs_a_load_and_is_not_told_when_nobody_listens(void **state)
+{
+    (void)state;
+    struct contention *contention = NULL;
+    struct wait before = wait_begin(WAIT_CACHE);
+    assert_int_equal(before.since_ns, 0);
+    assert_int_equal(contention_new(&no_routes, &contention), APP_OK);
+    wait_end(&before);
+    struct profile *profile = profile_of(contention, CONTENTION_BLOCK);
+    assert_int_equal(profile_sample_count(profile), 0);
+    profile_free(&profile);
+
+    struct wait after = wait_begin(WAIT_CACHE);
+    assert_true(after.since_ns > 0);
+    contention_free(&contention);
+    assert_null(contention);
+    wait_end(&after);
+}
+
+static void waits_are_counted_by_who_waits(void **state)
+{
+    (void)state;
+    struct contention *contention = NULL;
+    assert_int_equal(contention_new(&no_routes, &contention), APP_OK);
+    for (int i = 0; i < 5; i++)
+        wait_for_cache(4 * NS_PER_MS);
+    wait_for_lock(10 * NS_PER_MS);
+
+    struct profile *block = profile_of(contention, CONTENTION_BLOCK);
+    struct profile *mutex = profile_of(contention, CONTENTION_MUTEX);
+    profile_name_all(block);
+    profile_name_all(mutex);
+    assert_int_equal(profile_total(block, 0), 5);
+    assert_int_equal(profile_sum_in(block, "wait_for_cache", NULL, 0), 5);
+    assert_true(profile_sum_in(block, "wait_for_cache", NULL, 1) >= 20 * NS_PER_MS);
+    assert_int_equal(profile_sum_in(block, "wait_for_lock", NULL, 0), 0);
+    assert_int_equal(profile_total(mutex, 0), 1);
+    assert_int_equal(profile_sum_in(mutex, "wait_for_lock", NULL, 0), 1);
+    assert_true(profile_total(mutex, 1) >= 10 * NS_PER_MS);
+    assert_true(profile_kind_of(block) == &profile_kind_contention);
+    assert_true(profile_duration_ns(block) >= 30 * NS_PER_MS);
+    profile_free(&block);
+    profile_free(&mutex);
+    contention_free(&contention);
+}
+
+static void the_stack_begins_with_who_called_wait_end(void **state)
+{
+    (void)state;
+    struct contention *contention = NULL;
+    assert_int_equal(contention_new(&no_routes, &contention), APP_OK);
+    wait_for_cache(NS_PER_MS);
+    struct profile *profile = profile_of(contention, CONTENTION_BLOCK);
+    const struct profile_line *lines;
+    profile_name_all(profile);
+    size_t count = profile_frame_lines(profile, 0, 0, &lines, NULL);
+    assert_true(count > 0);
+    assert_string_equal(lines[count - 1].function, "wait_for_cache");
+    profile_free(&profile);
+    contention_free(&contention);
+}
+
+static void a_wait_has_its_route_as_label(void **state)
+{
+    (void)state;
+    const struct sampler_route routes[] = {{"/cached", (uintptr_t)wait_for_cache}};
+    const struct route_table table = {routes, 1};
+    struct contention *contention = NULL;
+    assert_int_equal(contention_new(&table, &contention), APP_OK);
+    wait_for_cache(NS_PER_MS);
+    struct profile *profile = profile_of(contention, CONTENTION_BLOCK);
+    struct profile_sample_view view;
+    profile_sample_at(profile, 0, &view);
+    assert_string_equal(view.labels->route, "/cached");
+    profile_free(&profile);
+    contention_free(&contention);
+}
+
+enum { MANY = 400000 };
+
+static void *claim_many(void *argument)
+{
+    (void)argument;
+    for (int i = 0; i < MANY; i++)
+        claim_wait(WAIT_QUEUE, 50 * 1000);
+    return NULL;
+}
+
+static void totals_are_right_though_few_are_recorded(void **state)
+{
+    (void)state;
+    struct contention *contention = NULL;
+    pthread_t threads[2];
+    assert_int_equal(contention_new(&no_routes, &contention), APP_OK);
+    int64_t start_ns = clock_now_ns();
+    for (size_t i = 0; i < 2; i++)
+        pthread_create(&threads[i], NULL, claim_many, NULL);
+    for (size_t i = 0; i < 2; i++)
+        pthread_join(threads[i], NULL);
+    print_message("%.0f ns of wall clock a reported wait, two threads\n",
+                  (double)(clock_now_ns() - start_ns) / MANY);
+    struct profile *profile = profile_of(contention, CONTENTION_BLOCK);
+    assert_in_range(profile_total(profile, 0), 2 * MANY - 10, 2 * MANY + 10);
+    assert_true(profile_total(profile, 1) >= 2LL * MANY * 50 * 1000);
+    profile_free(&profile);
+    contention_free(&contention);
+}
+
+static void rare_long_waits_are_not_lost_among_many_short_ones(void **state)
+{
+    (void)state;
+    struct contention *contention = NULL;
+    assert_int_equal(contention_new(&no_routes, &contention), APP_OK);
+    int64_t end_ns = deadline_in_ms(3000), next_ns = 0;
+    int64_t slow = 0, quick = 0;
+    while (clock_now_ns() < end_ns) {
+        for (int i = 0; i < 100; i++)
+            claim_wait(WAIT_LOCK, 5 * 1000);
+        quick += 100;
+        sleep_ns(2 * NS_PER_MS);
+        if (clock_now_ns() > next_ns) {
+            wait_for_lock(2 * NS_PER_MS);
+            next_ns = clock_now_ns() + 50 * NS_PER_MS;
+            slow++;
+        }
+    }
+    struct profile *profile = profile_of(contention, CONTENTION_MUTEX);
+    profile_name_all(profile);
+    int64_t count = profile_sum_in(profile, "wait_for_lock", NULL, 0);
+    print_message("%lld waits of 2 ms counted as %lld, among %lld of 5 us\n", (long long)slow,
+                  (long long)count, (long long)quick);
+    assert_in_range(count, slow / 4, slow * 4);
+    assert_in_range(profile_sum_in(profile, "claim_wait", NULL, 0), quick / 2, quick * 2);
+    profile_free(&profile);
+    contention_free(&contention);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_wait_costs_a_load_and_is_not_told_when_nobody_listens),
+        cmocka_unit_test(waits_are_counted_by_who_waits),
+        cmocka_unit_test(the_stack_begins_with_who_called_wait_end),
+        cmocka_unit_test(a_wait_has_its_route_as_label),
+        cmocka_unit_test(totals_are_right_though_few_are_recorded),
+        cmocka_unit_test(rare_long_waits_are_not_lost_among_many_short_ones),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
