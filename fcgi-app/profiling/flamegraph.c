@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "lib/http/page.h"
+#include "lib/base/page.h"
 #include "profiling/flame_tree.h"
 
 /* Made by the linker from page/; the names are its own. */

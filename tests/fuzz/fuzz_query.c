@@ -2,7 +2,7 @@
 /* The name that is looked for, then name=value&name=value: as a query, and as a form. */
 #include "fuzz/input.h"
 
-#include "lib/http/query.h"
+#include "lib/base/query.h"
 #include "lib/httpd/form.h"
 
 enum { MAX_VALUE = 64 };

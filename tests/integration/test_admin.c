@@ -9,7 +9,7 @@
 #include <time.h>
 
 #include "lib/base/clock.h"
-#include "lib/http/page.h"
+#include "lib/base/page.h"
 #include "support/pprof.h"
 
 enum { WAIT_S = 20, STATUS_MAX_BYTES = 200 * 1024 };

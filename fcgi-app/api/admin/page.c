@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "api/admin/page.h"
 
-#include "lib/http/page.h"
+#include "lib/base/page.h"
 
 extern const char _binary_admin_html_start[], _binary_admin_html_end[];
 extern const char _binary_admin_css_start[], _binary_admin_css_end[];

@@ -10,9 +10,9 @@
 #include "api/admin/page.h"
 #include "api/admin/series.h"
 #include "api/routes/answer.h"
-#include "api/routes/pprof.h"
 #include "api/routes/routes.h"
 #include "lib/base/clock.h"
+#include "lib/base/query.h"
 
 enum { PAGE_MAX = 256 * 1024, POLICY_MAX = 4096, STATUS_MAX = 1024 * 1024 };
 
@@ -81,7 +81,7 @@ enum app_err route_admin_status(struct exchange *exchange)
 {
     struct buf out;
     int64_t now_ns = clock_now_ns();
-    double since_ms = pprof_number(exchange, "since", 0);
+    double since_ms = query_number(exchange->request->query, "since", 0);
     int64_t since_ns = 0;
     /* What lies in the future was said before the machine was started anew. */
     if (since_ms > 0 && since_ms <= (double)now_ns / NS_PER_MS)

@@ -13,7 +13,7 @@
 
 #include "api/app.h"
 #include "api/routes/routes.h"
-#include "lib/http/query.h"
+#include "lib/base/query.h"
 
 enum { VALUE_MAX = 16, TEXT_MAX = 160 };
 

@@ -8,7 +8,6 @@
 #include "api/routes/pprof.h"
 
 #include <fcntl.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +18,7 @@
 #include "api/routes/routes.h"
 #include "lib/base/clock.h"
 #include "lib/base/limits.h"
-#include "lib/http/query.h"
+#include "lib/base/query.h"
 #include "profiling/legacy.h"
 #include "profiling/profile_proto.h"
 #include "profiling/profile_stacks.h"
@@ -38,19 +37,9 @@ enum {
 /* How long a profile may take beyond its own seconds, until its turn is taken for lost. */
 #define TURN_PROFILE_NS (60 * NS_PER_S)
 
-double pprof_number(const struct exchange *exchange, const char *name, double otherwise)
-{
-    char text[32];
-    char *end;
-    if (!query_value(exchange->request->query, name, text, sizeof(text)) || text[0] == '\0')
-        return otherwise;
-    double number = strtod(text, &end);
-    return *end == '\0' && isfinite(number) ? number : otherwise;
-}
-
 enum app_err pprof_seconds(struct exchange *exchange, double otherwise, double *seconds)
 {
-    double asked = pprof_number(exchange, "seconds", otherwise);
+    double asked = query_number(exchange->request->query, "seconds", otherwise);
     if (asked <= 0)
         asked = otherwise;
     if (asked > (double)exchange->app->config.profile_max_seconds)
@@ -124,7 +113,7 @@ static enum app_err send_text(struct exchange *exchange, const struct profile *p
 static enum app_err send_profile(struct exchange *exchange, const struct profile *profile,
                                  const char *filename)
 {
-    bool text = pprof_number(exchange, "debug", 0) != 0;
+    bool text = query_number(exchange->request->query, "debug", 0) != 0;
     return text ? send_text(exchange, profile) : send_proto(exchange, profile, filename);
 }
 
@@ -134,7 +123,7 @@ static enum app_err answer_cpu(struct exchange *exchange)
 {
     struct profiling_query query = {.source = PROFILING_CPU};
     struct profiling_result result;
-    query.ago = pprof_number(exchange, "ago", 0);
+    query.ago = query_number(exchange->request->query, "ago", 0);
     if (query.ago > 0)
         query.source = PROFILING_PAST;
     enum app_err err = pprof_seconds(exchange, DEFAULT_SECONDS, &query.seconds);
@@ -174,17 +163,18 @@ static enum app_err answer_named(struct exchange *exchange)
     struct profiling_result result;
     char filename[48];
     char seconds_text[32];
-    if (query.source == PROFILING_GOROUTINE && pprof_number(exchange, "debug", 0) == 2)
+    if (query.source == PROFILING_GOROUTINE &&
+        query_number(exchange->request->query, "debug", 0) == 2)
         query.source = PROFILING_THREADS;
     double seconds = 0;
     bool delta =
         query_value(exchange->request->query, "seconds", seconds_text, sizeof(seconds_text)) &&
         query.source != PROFILING_TOGGLED;
     if (delta) {
-        if (pprof_number(exchange, "seconds", 0) <= 0)
+        if (query_number(exchange->request->query, "seconds", 0) <= 0)
             return err_set(&exchange->why, APP_BAD_REQUEST,
                            "invalid value for \"seconds\" - must be a positive integer");
-        if (pprof_number(exchange, "debug", 0) != 0)
+        if (query_number(exchange->request->query, "debug", 0) != 0)
             return err_set(&exchange->why, APP_BAD_REQUEST,
                            "seconds and debug params are incompatible");
         enum app_err err = pprof_seconds(exchange, 1, &seconds);

@@ -13,9 +13,6 @@ enum { PPROF_MAX_ANSWER = 64 * 1024 * 1024, PPROF_MAX_QUESTION = 1024 * 1024 };
  */
 enum app_err pprof_seconds(struct exchange *exchange, double otherwise, double *seconds);
 
-/* A number of the query; `otherwise` when it is absent or none. */
-double pprof_number(const struct exchange *exchange, const char *name, double otherwise);
-
 /* Take a profile and log who asked for it. Errors as profiling_gather. */
 enum app_err pprof_gather(struct exchange *exchange, const struct profiling_query *query,
                           struct profiling_result *result);

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "api/routes/pprof.h"
-#include "lib/http/query.h"
+#include "lib/base/query.h"
 #include "profiling/flamegraph.h"
 #include "profiling/saved.h"
 
@@ -18,7 +18,7 @@ static enum app_err read_query(struct exchange *exchange, struct profiling_query
 {
     char name[32];
     *query = (struct profiling_query){.source = PROFILING_CPU};
-    query->ago = pprof_number(exchange, "ago", 0);
+    query->ago = query_number(exchange->request->query, "ago", 0);
     if (query_value(exchange->request->query, "profile", name, sizeof(name)) && name[0] != '\0')
         query->source = profiling_source_of(name);
     if (query->source == PROFILING__MAX)
@@ -76,7 +76,7 @@ enum app_err pprof_flamegraph(struct exchange *exchange)
     struct profiling_result result = {.profile = NULL}, base = {.profile = NULL};
     char processes[64], base_title[64], title[96];
     enum app_err err = read_query(exchange, &query);
-    double base_ago = pprof_number(exchange, "base", 0);
+    double base_ago = query_number(exchange->request->query, "base", 0);
     if (!err && base_ago > 0) {
         struct profiling_query past = {PROFILING_PAST, query.seconds, base_ago};
         err = profiling_gather(exchange->app->profiling, &past, &base, &exchange->why);

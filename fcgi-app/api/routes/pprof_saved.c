@@ -8,6 +8,7 @@
 #include "api/routes/answer.h"
 #include "api/routes/pprof.h"
 #include "api/routes/routes.h"
+#include "lib/base/query.h"
 #include "profiling/profile_top.h"
 #include "profiling/saved.h"
 
@@ -104,5 +105,6 @@ enum app_err route_pprof_saved(struct exchange *exchange)
     enum app_err err = pprof_begin(exchange);
     if (err)
         return err;
-    return pprof_number(exchange, "debug", 0) != 0 ? send_table(exchange) : send_file(exchange);
+    return query_number(exchange->request->query, "debug", 0) != 0 ? send_table(exchange)
+                                                                   : send_file(exchange);
 }

@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/query.h"
 #include "lib/http/conditional.h"
 #include "lib/http/content_type.h"
-#include "lib/http/query.h"
 
 static const char *sniff(const struct iovec *pieces, size_t count)
 {

@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* Names are our own and plain, so only values are decoded. */
-#include "lib/http/query.h"
+#include "lib/base/query.h"
 
+#include <math.h>
+#include <stdlib.h>
 #include <string.h>
+
+enum { NUMBER_MAX = 32 };
 
 static int hex_digit(char digit)
 {
@@ -52,4 +56,14 @@ bool query_value(const char *query, const char *name, char *out, size_t size)
         query += *query == '&';
     }
     return false;
+}
+
+double query_number(const char *query, const char *name, double otherwise)
+{
+    char text[NUMBER_MAX];
+    char *end;
+    if (!query_value(query, name, text, sizeof(text)) || text[0] == '\0')
+        return otherwise;
+    double number = strtod(text, &end);
+    return *end == '\0' && isfinite(number) ? number : otherwise;
 }

@@ -6,8 +6,8 @@
  *
  * Pure functions; errors: APP_TOO_LARGE from `out`, APP_NO_MEMORY.
  */
-#ifndef LIB_HTTP_PAGE_H
-#define LIB_HTTP_PAGE_H
+#ifndef LIB_BASE_PAGE_H
+#define LIB_BASE_PAGE_H
 
 #include <stddef.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "lib/http/page.h"
+#include "lib/base/page.h"
 
 #include <assert.h>
 #include <string.h>

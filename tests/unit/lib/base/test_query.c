@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "lib/http/query.h"
+#include "lib/base/query.h"
 
 #include <string.h>
 
@@ -108,6 +108,34 @@ static void only_what_fits_is_a_value(void **state)
     assert_int_equal(nothing[0], '\0');
 }
 
+static void assert_number(const char *query, double expected)
+{
+    double number = query_number(query, "a", -7);
+    if (number < expected || number > expected)
+        fail_msg("%s is %f", query, number);
+}
+
+static void a_number_is_finite_and_whole_or_none(void **state)
+{
+    (void)state;
+    assert_number("a=5", 5);
+    assert_number("b=1&a=-2.5e1&a=3", -25);
+    assert_number("a=%31%30", 10);
+    static const char *const bad[] = {"",
+                                      "a=",
+                                      "a=five",
+                                      "a=5s",
+                                      "a=5%20",
+                                      "a=inf",
+                                      "a=nan",
+                                      "a=1e999",
+                                      "a=%zz",
+                                      "b=5",
+                                      "a=000000000000000000000000000000005"};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        assert_number(bad[i], -7);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -118,6 +146,7 @@ int main(void)
         cmocka_unit_test(a_value_is_decoded),
         cmocka_unit_test(a_malformed_value_is_none),
         cmocka_unit_test(only_what_fits_is_a_value),
+        cmocka_unit_test(a_number_is_finite_and_whole_or_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "lib/http/page.h"
+#include "lib/base/page.h"
 
 static struct page_text text_of(const char *text)
 {
