@@ -35,6 +35,7 @@
 #include "lib/http/router.h"
 #include "lib/net/address_guard.h"
 #include "lib/net/http_client.h"
+#include "lib/telemetry/wait.h"
 #include "profiling/profiling.h"
 
 enum { APP_MAX_ROUTES = 64 };
@@ -54,6 +55,7 @@ struct app {
     struct authn *authn;         /* NULL: requests need no token */
     struct profiling *profiling; /* NULL: PROFILE is off, and its routes do not exist */
     struct sampler_route route_functions[APP_MAX_ROUTES]; /* for the profiles' route label */
+    struct wait_hooks wait_hooks;                         /* the profiler's */
     /* Both count with an atomic of their own. */
     struct admin_guard admin_guard;     /* of /debug/ and /pprof/, which PROFILE_AUTH may open */
     struct admin_guard token_guard;     /* never open */

@@ -15,13 +15,13 @@
 #include "api/handler.h"
 #include "api/jobs/background.h"
 #include "api/jobs/work.h"
+#include "api/profiler.h"
 #include "api/routes/routes.h"
 #include "lib/base/clock.h"
 #include "lib/base/program.h"
 #include "lib/fcgi/worker.h"
 #include "lib/picture/picture.h"
 #include "lib/picture/picture_memory.h"
-#include "profiling/sampler.h"
 
 /* Requests wait so long at the socket for a cache that does not answer; most connect in 10 ms. */
 enum { CACHE_CONNECT_MS = 300 };
@@ -83,47 +83,6 @@ static enum app_err start_authn(struct app *app)
     return authn_new(&options, &app->authn);
 }
 
-/* Names for the route label of a profile's samples: the handlers themselves. */
-static size_t route_functions(struct sampler_route *out, const struct route *routes, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        out[i] = (struct sampler_route){routes[i].name, (uintptr_t)routes[i].handler};
-    return count;
-}
-
-static enum app_err start_profiling(struct app *app, struct err_buf *why)
-{
-    const struct api_config *config = &app->config;
-    if (!config->profile)
-        return APP_OK;
-    size_t count = route_functions(app->route_functions, api_routes, api_route_count);
-    count += route_functions(app->route_functions + count, root_routes, root_route_count);
-    const struct profiling_options options = {
-        .run_dir = config->run_dir,
-        .hz = (int)config->profile_hz,
-        .ring_hz = (int)config->profile_ring_hz,
-        .routes = app->route_functions,
-        .route_count = count,
-        .log = &app->log,
-    };
-    return profiling_new(&options, &app->profiling, why);
-}
-
-/*
- * gperftools takes what it needs from the environment when it is loaded, so the
- * program may have to execute itself again: first of all, for the sake of the
- * log, which would begin twice. A bad setting is reported by program_start.
- */
-static enum app_err prepare_profiling(char **argv, struct err_buf *why)
-{
-    struct api_config early = {.profile = false};
-    if (config_load(&api_config_table, &early, getenv, why))
-        return APP_OK;
-    enum app_err err = sampler_prepare(early.profile, early.profile_heap_bytes, argv, why);
-    config_release(&api_config_table, &early);
-    return err;
-}
-
 /*
  * A process with one worker is one of mod_fcgid's, which may end it whenever no
  * request runs in it: nothing may be left to be done behind.
@@ -179,7 +138,7 @@ static enum app_err app_init(struct app *app, struct err_buf *why)
     if (!err)
         err = telemetry_start(&app->telemetry, config, &app->log, why);
     if (!err)
-        err = start_profiling(app, why);
+        err = profiler_start(app, why);
     if (!err)
         err = log_level_init(&app->log_level, config->run_dir, &app->log);
     if (!err)
@@ -197,7 +156,7 @@ static void app_release(struct app *app)
     local_cache_free(&app->tier);
     background_free(&app->background);
     table_free(&app->table);
-    profiling_free(&app->profiling);
+    profiler_stop(app);
     telemetry_stop(&app->telemetry);
     coalescer_free(&app->gets);
     cache_client_free(&app->cache);
@@ -282,7 +241,7 @@ int main(int argc, char **argv)
     int exit_status;
     struct err_buf why = {.text = ""};
     card_memory_init();
-    if (prepare_profiling(argv, &why)) {
+    if (profiler_prepare(argv, &why)) {
         fprintf(stderr, "%s: %s\n", program.name, why.text);
         return EXIT_FAILURE;
     }

@@ -14,7 +14,6 @@
 #include <time.h>
 
 #include "lib/base/clock.h"
-#include "lib/telemetry/wait.h"
 #include "profiling/unwind.h"
 
 #define SLOT_NS          (100 * NS_PER_MS)
@@ -34,7 +33,6 @@ struct waits {
 };
 
 struct contention {
-    struct wait_hooks hooks;
     const struct route_table *routes;
     int64_t start_ns; /* CLOCK_REALTIME */
     int64_t start_monotonic_ns;
@@ -54,11 +52,6 @@ static double random_fraction(struct contention *contention)
     z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
     z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
     return (double)((z ^ (z >> 31)) >> 11) * 0x1p-53;
-}
-
-static enum contention_kind kind_of(enum wait_kind kind)
-{
-    return kind == WAIT_LOCK ? CONTENTION_MUTEX : CONTENTION_BLOCK;
 }
 
 static void turn_slot(struct contention *contention, int64_t now_ns)
@@ -96,11 +89,12 @@ static void record(struct waits *waits, const uintptr_t *pcs, size_t depth, doub
     waits->sampled_delay_ns += weight * (double)waited_ns;
 }
 
-static void waited(void *context, enum wait_kind kind, int64_t waited_ns,
-                   const void *return_address)
+void contention_waited(struct contention *contention, enum contention_kind kind, int64_t waited_ns,
+                       const void *return_address)
 {
-    struct contention *contention = context;
-    struct waits *waits = &contention->waits[kind_of(kind)];
+    struct waits *waits = &contention->waits[kind];
+    if (!return_address)
+        return_address = __builtin_return_address(0);
     if (waited_ns < 1)
         waited_ns = 1;
     atomic_fetch_add_explicit(&waits->count, 1, memory_order_relaxed);
@@ -146,8 +140,6 @@ enum app_err contention_new(const struct route_table *routes, struct contention 
     made->routes = routes;
     pthread_mutex_init(&made->lock, NULL);
     unwind_warm_up();
-    made->hooks = (struct wait_hooks){waited, made};
-    wait_set_hooks(&made->hooks);
     *contention = made;
     return APP_OK;
 }
@@ -156,7 +148,6 @@ void contention_free(struct contention **contention)
 {
     if (!*contention)
         return;
-    wait_set_hooks(NULL);
     for (size_t i = 0; i < CONTENTION__MAX; i++)
         stacks_free(&(*contention)->waits[i].stacks);
     pthread_mutex_destroy(&(*contention)->lock);

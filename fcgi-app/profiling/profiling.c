@@ -15,7 +15,6 @@
 #include <unistd.h>
 
 #include "lib/base/clock.h"
-#include "profiling/contention.h"
 #include "profiling/heap.h"
 #include "profiling/legacy.h"
 #include "profiling/pool.h"
@@ -366,6 +365,12 @@ enum app_err profiling_symbols(struct profiling *profiling, const char *question
     return err;
 }
 
+void profiling_waited(struct profiling *profiling, enum contention_kind kind, int64_t waited_ns,
+                      const void *return_address)
+{
+    contention_waited(profiling->contention, kind, waited_ns, return_address);
+}
+
 /* --- Life ------------------------------------------------------------------------------------ */
 
 void profiling_stop(struct profiling *profiling)
@@ -382,9 +387,9 @@ void profiling_free(struct profiling **freed)
     pool_free(&profiling->pool);
     sampler_free(&profiling->sampler);
     threads_free(&profiling->threads);
+    symbols_free(&profiling->symbols);
     contention_free(&profiling->contention);
     heap_free(&profiling->heap);
-    symbols_free(&profiling->symbols);
     free(profiling);
 }
 
@@ -411,11 +416,11 @@ enum app_err profiling_new(const struct profiling_options *options, struct profi
         .serve = serve,
         .tick = tick,
     };
-    enum app_err err = symbols_new(&profiling->symbols);
+    enum app_err err = contention_new(&profiling->routes, &profiling->contention);
+    if (!err)
+        err = symbols_new(profiling->contention, &profiling->symbols);
     if (!err)
         err = heap_new(&profiling->routes, &profiling->heap);
-    if (!err)
-        err = contention_new(&profiling->routes, &profiling->contention);
     if (!err)
         err = threads_new(&profiling->routes, &profiling->threads, why);
     if (!err)

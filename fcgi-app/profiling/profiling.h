@@ -16,6 +16,7 @@
 #include <stddef.h>
 
 #include "lib/base/log.h"
+#include "profiling/contention.h"
 #include "profiling/profile.h"
 #include "profiling/stack_profile.h"
 
@@ -35,6 +36,13 @@ enum app_err profiling_new(const struct profiling_options *options, struct profi
                            struct err_buf *why) __attribute__((warn_unused_result));
 /* NULLs the caller's pointer. NULL allowed. */
 void profiling_free(struct profiling **profiling);
+
+/*
+ * This thread has waited so long; see contention_waited. To be called from places that
+ * requests may wait at.
+ */
+void profiling_waited(struct profiling *profiling, enum contention_kind kind, int64_t waited_ns,
+                      const void *return_address);
 
 /* Have gathering end now, with what has come; nothing is gathered afterwards. */
 void profiling_stop(struct profiling *profiling);

@@ -10,7 +10,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-#include "lib/telemetry/lock.h"
+#include "lib/base/clock.h"
 #include "profiling/profile_data.h"
 #include "profiling/symbol_file.h"
 
@@ -18,18 +18,20 @@
 enum { MAX_KEPT_LOCATIONS = 20000, MAX_KEPT_TEXT = 1024 * 1024 };
 
 struct symbols {
-    pthread_mutex_t lock; /* held during a run */
+    struct contention *contention; /* NULL: nobody to tell */
+    pthread_mutex_t lock;          /* held during a run */
     bool running;
     struct profile *cache;
     struct symbol_file *file; /* of file_mapping; NULL: could not be opened */
     uint32_t file_mapping;    /* in the cache; PROFILE_NO_MAPPING: none */
 };
 
-enum app_err symbols_new(struct symbols **symbols)
+enum app_err symbols_new(struct contention *contention, struct symbols **symbols)
 {
     struct symbols *created = calloc(1, sizeof(*created));
     if (!created)
         return APP_NO_MEMORY;
+    created->contention = contention;
     created->file_mapping = PROFILE_NO_MAPPING;
     created->cache = profile_new(&profile_kind_cpu);
     enum app_err err = created->cache ? APP_OK : APP_NO_MEMORY;
@@ -64,7 +66,13 @@ static void close_file(struct symbols *symbols)
 
 void symbols_begin(struct symbols *symbols)
 {
-    lock_mutex(&symbols->lock);
+    if (pthread_mutex_trylock(&symbols->lock) != 0) {
+        int64_t since_ns = clock_now_ns();
+        pthread_mutex_lock(&symbols->lock);
+        if (symbols->contention)
+            contention_waited(symbols->contention, CONTENTION_MUTEX, clock_now_ns() - since_ns,
+                              NULL);
+    }
     symbols->running = true;
 }
 

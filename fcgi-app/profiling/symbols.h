@@ -14,12 +14,17 @@
 #ifndef PROFILING_SYMBOLS_H
 #define PROFILING_SYMBOLS_H
 
+#include "profiling/contention.h"
 #include "profiling/profile.h"
 
 struct symbols;
 
-/* APP_NO_MEMORY, APP_INTERNAL. */
-enum app_err symbols_new(struct symbols **symbols) __attribute__((warn_unused_result));
+/*
+ * `contention` is told how long threads wait for one another here, and must outlive it;
+ * NULL: nobody is. APP_NO_MEMORY, APP_INTERNAL.
+ */
+enum app_err symbols_new(struct contention *contention, struct symbols **symbols)
+    __attribute__((warn_unused_result));
 /* NULLs the caller's pointer. NULL allowed. */
 void symbols_free(struct symbols **symbols);
 

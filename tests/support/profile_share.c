@@ -10,7 +10,7 @@
 void profile_name_all(struct profile *profile)
 {
     struct symbols *symbols = NULL;
-    assert_int_equal(symbols_new(&symbols), APP_OK);
+    assert_int_equal(symbols_new(NULL, &symbols), APP_OK);
     assert_int_equal(symbols_profile(symbols, profile), APP_OK);
     symbols_free(&symbols);
 }

@@ -5,7 +5,6 @@
 #include <time.h>
 
 #include "lib/base/clock.h"
-#include "lib/telemetry/wait.h"
 #include "support/cmocka.h"
 #include "support/profile_share.h"
 
@@ -18,25 +17,36 @@ static void sleep_ns(int64_t duration_ns)
         continue;
 }
 
-__attribute__((noinline)) static void wait_for_cache(int64_t duration_ns)
+__attribute__((noinline)) static void wait_for_answer(struct contention *contention,
+                                                      int64_t duration_ns)
 {
-    struct wait wait = wait_begin(WAIT_CACHE);
     sleep_ns(duration_ns);
-    wait_end(&wait);
+    contention_waited(contention, CONTENTION_BLOCK, duration_ns, NULL);
 }
 
-__attribute__((noinline)) static void wait_for_lock(int64_t duration_ns)
+__attribute__((noinline)) static void wait_for_lock(struct contention *contention,
+                                                    int64_t duration_ns)
 {
-    struct wait wait = wait_begin(WAIT_LOCK);
     sleep_ns(duration_ns);
-    wait_end(&wait);
+    contention_waited(contention, CONTENTION_MUTEX, duration_ns, NULL);
 }
 
 /* As if it had waited so long, in no time. */
-__attribute__((noinline)) static void claim_wait(enum wait_kind kind, int64_t duration_ns)
+__attribute__((noinline)) static void claim_wait(struct contention *contention,
+                                                 enum contention_kind kind, int64_t duration_ns)
 {
-    struct wait wait = {kind, clock_now_ns() - duration_ns};
-    wait_end(&wait);
+    contention_waited(contention, kind, duration_ns, NULL);
+}
+
+/* Tells of its caller's wait. */
+__attribute__((noinline)) static void tell(struct contention *contention)
+{
+    contention_waited(contention, CONTENTION_BLOCK, NS_PER_MS, __builtin_return_address(0));
+}
+
+__attribute__((noinline)) static void wait_and_have_it_told(struct contention *contention)
+{
+    tell(contention);
 }
 
 static struct profile *profile_of(struct contention *contention, enum contention_kind kind)
@@ -46,41 +56,22 @@ static struct profile *profile_of(struct contention *contention, enum contention
     return profile;
 }
 
-static void a_wait_costs_a_load_and_is_not_told_when_nobody_listens(void **state)
-{
-    (void)state;
-    struct contention *contention = NULL;
-    struct wait before = wait_begin(WAIT_CACHE);
-    assert_int_equal(before.since_ns, 0);
-    assert_int_equal(contention_new(&no_routes, &contention), APP_OK);
-    wait_end(&before);
-    struct profile *profile = profile_of(contention, CONTENTION_BLOCK);
-    assert_int_equal(profile_sample_count(profile), 0);
-    profile_free(&profile);
-
-    struct wait after = wait_begin(WAIT_CACHE);
-    assert_true(after.since_ns > 0);
-    contention_free(&contention);
-    assert_null(contention);
-    wait_end(&after);
-}
-
 static void waits_are_counted_by_who_waits(void **state)
 {
     (void)state;
     struct contention *contention = NULL;
     assert_int_equal(contention_new(&no_routes, &contention), APP_OK);
     for (int i = 0; i < 5; i++)
-        wait_for_cache(4 * NS_PER_MS);
-    wait_for_lock(10 * NS_PER_MS);
+        wait_for_answer(contention, 4 * NS_PER_MS);
+    wait_for_lock(contention, 10 * NS_PER_MS);
 
     struct profile *block = profile_of(contention, CONTENTION_BLOCK);
     struct profile *mutex = profile_of(contention, CONTENTION_MUTEX);
     profile_name_all(block);
     profile_name_all(mutex);
     assert_int_equal(profile_total(block, 0), 5);
-    assert_int_equal(profile_sum_in(block, "wait_for_cache", NULL, 0), 5);
-    assert_true(profile_sum_in(block, "wait_for_cache", NULL, 1) >= 20 * NS_PER_MS);
+    assert_int_equal(profile_sum_in(block, "wait_for_answer", NULL, 0), 5);
+    assert_true(profile_sum_in(block, "wait_for_answer", NULL, 1) >= 20 * NS_PER_MS);
     assert_int_equal(profile_sum_in(block, "wait_for_lock", NULL, 0), 0);
     assert_int_equal(profile_total(mutex, 0), 1);
     assert_int_equal(profile_sum_in(mutex, "wait_for_lock", NULL, 0), 1);
@@ -92,34 +83,45 @@ static void waits_are_counted_by_who_waits(void **state)
     contention_free(&contention);
 }
 
-static void the_stack_begins_with_who_called_wait_end(void **state)
+static void assert_begins_with(const struct profile *profile, const char *function)
+{
+    const struct profile_line *lines;
+    size_t count = profile_frame_lines(profile, 0, 0, &lines, NULL);
+    assert_true(count > 0);
+    assert_string_equal(lines[count - 1].function, function);
+}
+
+static void the_stack_begins_where_the_return_address_lies_or_with_the_caller(void **state)
 {
     (void)state;
     struct contention *contention = NULL;
     assert_int_equal(contention_new(&no_routes, &contention), APP_OK);
-    wait_for_cache(NS_PER_MS);
-    struct profile *profile = profile_of(contention, CONTENTION_BLOCK);
-    const struct profile_line *lines;
-    profile_name_all(profile);
-    size_t count = profile_frame_lines(profile, 0, 0, &lines, NULL);
-    assert_true(count > 0);
-    assert_string_equal(lines[count - 1].function, "wait_for_cache");
-    profile_free(&profile);
+    wait_for_lock(contention, NS_PER_MS);
+    wait_and_have_it_told(contention);
+    struct profile *mutex = profile_of(contention, CONTENTION_MUTEX);
+    struct profile *block = profile_of(contention, CONTENTION_BLOCK);
+    profile_name_all(mutex);
+    profile_name_all(block);
+    assert_begins_with(mutex, "wait_for_lock");
+    assert_begins_with(block, "wait_and_have_it_told");
+    profile_free(&mutex);
+    profile_free(&block);
     contention_free(&contention);
+    assert_null(contention);
 }
 
 static void a_wait_has_its_route_as_label(void **state)
 {
     (void)state;
-    const struct sampler_route routes[] = {{"/cached", (uintptr_t)wait_for_cache}};
+    const struct sampler_route routes[] = {{"/answered", (uintptr_t)wait_for_answer}};
     const struct route_table table = {routes, 1};
     struct contention *contention = NULL;
     assert_int_equal(contention_new(&table, &contention), APP_OK);
-    wait_for_cache(NS_PER_MS);
+    wait_for_answer(contention, NS_PER_MS);
     struct profile *profile = profile_of(contention, CONTENTION_BLOCK);
     struct profile_sample_view view;
     profile_sample_at(profile, 0, &view);
-    assert_string_equal(view.labels->route, "/cached");
+    assert_string_equal(view.labels->route, "/answered");
     profile_free(&profile);
     contention_free(&contention);
 }
@@ -128,9 +130,8 @@ enum { MANY = 400000 };
 
 static void *claim_many(void *argument)
 {
-    (void)argument;
     for (int i = 0; i < MANY; i++)
-        claim_wait(WAIT_QUEUE, 50 * 1000);
+        claim_wait(argument, CONTENTION_BLOCK, 50 * 1000);
     return NULL;
 }
 
@@ -142,7 +143,7 @@ static void totals_are_right_though_few_are_recorded(void **state)
     assert_int_equal(contention_new(&no_routes, &contention), APP_OK);
     int64_t start_ns = clock_now_ns();
     for (size_t i = 0; i < 2; i++)
-        pthread_create(&threads[i], NULL, claim_many, NULL);
+        pthread_create(&threads[i], NULL, claim_many, contention);
     for (size_t i = 0; i < 2; i++)
         pthread_join(threads[i], NULL);
     print_message("%.0f ns of wall clock a reported wait, two threads\n",
@@ -163,11 +164,11 @@ static void rare_long_waits_are_not_lost_among_many_short_ones(void **state)
     int64_t slow = 0, quick = 0;
     while (clock_now_ns() < end_ns) {
         for (int i = 0; i < 100; i++)
-            claim_wait(WAIT_LOCK, 5 * 1000);
+            claim_wait(contention, CONTENTION_MUTEX, 5 * 1000);
         quick += 100;
         sleep_ns(2 * NS_PER_MS);
         if (clock_now_ns() > next_ns) {
-            wait_for_lock(2 * NS_PER_MS);
+            wait_for_lock(contention, 2 * NS_PER_MS);
             next_ns = clock_now_ns() + 50 * NS_PER_MS;
             slow++;
         }
@@ -186,9 +187,8 @@ static void rare_long_waits_are_not_lost_among_many_short_ones(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_wait_costs_a_load_and_is_not_told_when_nobody_listens),
         cmocka_unit_test(waits_are_counted_by_who_waits),
-        cmocka_unit_test(the_stack_begins_with_who_called_wait_end),
+        cmocka_unit_test(the_stack_begins_where_the_return_address_lies_or_with_the_caller),
         cmocka_unit_test(a_wait_has_its_route_as_label),
         cmocka_unit_test(totals_are_right_though_few_are_recorded),
         cmocka_unit_test(rare_long_waits_are_not_lost_among_many_short_ones),

@@ -54,7 +54,7 @@ struct fixture {
 static int set_up(void **state)
 {
     static struct fixture fixture;
-    assert_int_equal(symbols_new(&fixture.symbols), APP_OK);
+    assert_int_equal(symbols_new(NULL, &fixture.symbols), APP_OK);
     assert_int_equal(symbols_map_new(&fixture.map), APP_OK);
     *state = &fixture;
     return 0;
@@ -364,6 +364,35 @@ static void threads_take_turns(void **state)
     }
 }
 
+static void *begin_and_end(void *symbols)
+{
+    symbols_begin(symbols);
+    symbols_end(symbols);
+    return NULL;
+}
+
+static void a_thread_that_waits_for_another_is_told_of(void **state)
+{
+    (void)state;
+    static const struct route_table no_routes = {NULL, 0};
+    struct contention *contention = NULL;
+    struct symbols *symbols = NULL;
+    struct profile *profile = NULL;
+    pthread_t thread;
+    assert_int_equal(contention_new(&no_routes, &contention), APP_OK);
+    assert_int_equal(symbols_new(contention, &symbols), APP_OK);
+    symbols_begin(symbols);
+    assert_int_equal(pthread_create(&thread, NULL, begin_and_end, symbols), 0);
+    usleep(100 * 1000);
+    symbols_end(symbols);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_int_equal(contention_profile(contention, CONTENTION_MUTEX, &profile), APP_OK);
+    assert_int_equal(profile_total(profile, 0), 1);
+    profile_free(&profile);
+    symbols_free(&symbols);
+    contention_free(&contention);
+}
+
 #define with_fixture(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
@@ -387,6 +416,7 @@ int main(void)
         with_fixture(nothing_stays_open_between_runs),
         with_fixture(the_cache_starts_anew_when_it_is_full),
         with_fixture(threads_take_turns),
+        cmocka_unit_test(a_thread_that_waits_for_another_is_told_of),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
