@@ -40,6 +40,7 @@ enum app_err profiler_start(struct app *app, struct err_buf *why)
     count += route_functions(app->route_functions + count, root_routes, root_route_count);
     const struct profiling_options options = {
         .run_dir = config->run_dir,
+        .version = APP_VERSION,
         .hz = (int)config->profile_hz,
         .ring_hz = (int)config->profile_ring_hz,
         .routes = app->route_functions,

@@ -40,6 +40,7 @@ struct profiling {
     struct symbols *symbols;
     struct route_table routes;
     const struct log *log;
+    struct state state; /* but for what the sampler says */
     _Atomic int gathers;
 };
 
@@ -115,15 +116,9 @@ static enum app_err take(struct profiling *profiling, const struct profiling_que
 
 static enum app_err answer_state(struct profiling *profiling, struct buf *answer)
 {
-    struct sampler_state state;
-    sampler_state(profiling->sampler, &state);
-    return buf_printf(answer,
-                      "{\"pid\":%ld,\"version\":\"%s\",\"hz\":%d,\"windows\":%u,\"toggle\":%s,"
-                      "\"toggle_left_s\":%d,\"ring\":%s,\"samples\":%llu,\"dropped\":%llu}",
-                      (long)getpid(), APP_VERSION, state.hz, state.windows,
-                      state.toggle ? "true" : "false", state.toggle_left_s,
-                      state.ring ? "true" : "false", (unsigned long long)state.samples,
-                      (unsigned long long)state.dropped);
+    struct state state = profiling->state;
+    sampler_state(profiling->sampler, &state.sampler);
+    return state_write(&state, answer);
 }
 
 /* "name", "name seconds" or "name seconds ago"; false when it is something else. */
@@ -314,25 +309,40 @@ enum app_err profiling_toggle(struct profiling *profiling, bool on, int for_s,
     return err;
 }
 
+struct state_list {
+    struct state *states; /* POOL_MAX_SIBLINGS of them */
+    size_t count;
+};
+
 static void add_state(void *context, const struct pool_answer *answer)
 {
-    json_t *object = answer->err ? json_pack("{s:I, s:s}", "pid", (json_int_t)answer->pid, "error",
-                                             app_err_slug(answer->err))
-                                 : json_loadb(answer->data, answer->len, 0, NULL);
-    if (object)
-        json_array_append_new(context, object);
+    struct state_list *list = context;
+    struct state *state = &list->states[list->count];
+    if (list->count == POOL_MAX_SIBLINGS)
+        return;
+    if (answer->err) {
+        *state = (struct state){.pid = answer->pid, .err = answer->err};
+        list->count++;
+    } else if (state_read(answer->data, answer->len, state)) {
+        list->count++;
+    }
 }
 
-json_t *profiling_states(struct profiling *profiling)
+enum app_err profiling_states(struct profiling *profiling, struct state **states, size_t *count)
 {
     struct err_buf why = {.text = ""};
-    json_t *states = json_array();
-    if (states && pool_ask(profiling->pool, "state", deadline_in_ms(ANSWER_MS), add_state, states,
-                           NULL, &why)) {
-        json_decref(states);
-        states = NULL;
+    struct state_list list = {.states = calloc(POOL_MAX_SIBLINGS, sizeof(*list.states))};
+    if (!list.states)
+        return APP_NO_MEMORY;
+    enum app_err err =
+        pool_ask(profiling->pool, "state", deadline_in_ms(ANSWER_MS), add_state, &list, NULL, &why);
+    if (err) {
+        free(list.states);
+        return err;
     }
-    return states;
+    *states = list.states;
+    *count = list.count;
+    return APP_OK;
 }
 
 enum app_err profiling_symbols(struct profiling *profiling, const char *question, size_t len,
@@ -401,6 +411,8 @@ enum app_err profiling_new(const struct profiling_options *options, struct profi
         return APP_NO_MEMORY;
     profiling->routes = (struct route_table){options->routes, options->route_count};
     profiling->log = options->log;
+    profiling->state.pid = getpid();
+    state_set_version(&profiling->state, options->version);
 
     struct sampler_options sampler = {
         .hz = options->hz,

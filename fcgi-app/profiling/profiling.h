@@ -11,7 +11,6 @@
 #ifndef PROFILING_PROFILING_H
 #define PROFILING_PROFILING_H
 
-#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -19,11 +18,13 @@
 #include "profiling/contention.h"
 #include "profiling/profile.h"
 #include "profiling/stack_profile.h"
+#include "profiling/state.h"
 
 struct profiling;
 
 struct profiling_options {
     const char *run_dir;
+    const char *version;                /* of the program, for the states */
     int hz;                             /* of a profile that somebody asks for */
     int ring_hz;                        /* of the always-on ring; 0: none */
     const struct sampler_route *routes; /* names for the route label; must outlive it */
@@ -100,8 +101,11 @@ enum app_err profiling_toggle(struct profiling *profiling, bool on, int for_s,
                               struct profiling_coverage *coverage, struct err_buf *why)
     __attribute__((warn_unused_result));
 
-/* An array of one object a sibling: what it samples now. NULL: no memory. */
-json_t *profiling_states(struct profiling *profiling);
+/*
+ * What each sibling samples now; the caller frees *states. APP_NO_MEMORY, APP_INTERNAL.
+ */
+enum app_err profiling_states(struct profiling *profiling, struct state **states, size_t *count)
+    __attribute__((warn_unused_result));
 
 /* Answer gperftools' and Go's symbol question; see legacy_symbol_answer. */
 enum app_err profiling_symbols(struct profiling *profiling, const char *question, size_t len,

@@ -3,8 +3,8 @@
  * GET /debug/pprof/: what there is, how to fetch it, and what each process
  * samples right now. Go's names and links, so that a habit finds its way.
  */
-#include <stdio.h>
-#include <string.h>
+#include <inttypes.h>
+#include <stdlib.h>
 
 #include "api/routes/pprof.h"
 #include "profiling/saved.h"
@@ -48,31 +48,31 @@ static const char usage[] =
     "curl -H \"Authorization: Bearer TOKEN\" -d cpu=on -d for=60 http://HOST/debug/pprof/sampling"
     "</pre>\n</body></html>\n";
 
+static enum app_err append_state(const struct state *state, struct buf *page)
+{
+    return buf_printf(page,
+                      "<tr><td>%ld</td><td>%d Hz</td><td>%u</td><td>%s</td><td>%s</td>"
+                      "<td>%" PRIu64 "</td></tr>\n",
+                      state->pid, state->sampler.hz, state->sampler.windows,
+                      state->sampler.toggle ? "on" : "off", state->sampler.ring ? "on" : "off",
+                      state->sampler.samples);
+}
+
+/* A page without them is better than none. */
 static enum app_err append_states(struct exchange *exchange, struct buf *page)
 {
-    json_t *states = profiling_states(exchange->app->profiling);
-    size_t index;
-    json_t *state;
+    struct state *states = NULL;
+    size_t count = 0;
+    if (profiling_states(exchange->app->profiling, &states, &count))
+        count = 0;
     enum app_err err = buf_printf(page,
                                   "</table>\n<h2>%zu processes</h2>\n<table>\n<tr><th>pid</th>"
                                   "<th>rate</th><th>profiles now</th><th>switch</th>"
                                   "<th>ring</th><th>samples</th></tr>\n",
-                                  json_array_size(states));
-    json_array_foreach(states, index, state)
-    {
-        if (err)
-            break;
-        err = buf_printf(page,
-                         "<tr><td>%lld</td><td>%lld Hz</td><td>%lld</td><td>%s</td><td>%s</td>"
-                         "<td>%lld</td></tr>\n",
-                         (long long)json_integer_value(json_object_get(state, "pid")),
-                         (long long)json_integer_value(json_object_get(state, "hz")),
-                         (long long)json_integer_value(json_object_get(state, "windows")),
-                         json_is_true(json_object_get(state, "toggle")) ? "on" : "off",
-                         json_is_true(json_object_get(state, "ring")) ? "on" : "off",
-                         (long long)json_integer_value(json_object_get(state, "samples")));
-    }
-    json_decref(states);
+                                  count);
+    for (size_t i = 0; i < count && !err; i++)
+        err = append_state(&states[i], page);
+    free(states);
     return err ? err : buf_append_str(page, "</table>\n");
 }
 

@@ -3,9 +3,9 @@
  * /debug/pprof/saved: the profiles in RUN_DIR/profiles. GET lists them, POST takes
  * one now and keeps it, and saved/{name} gives one back as it was saved.
  */
+#include <inttypes.h>
 #include <stdio.h>
 
-#include "api/routes/answer.h"
 #include "api/routes/pprof.h"
 #include "api/routes/routes.h"
 #include "lib/base/query.h"
@@ -14,21 +14,40 @@
 
 enum { DEFAULT_SECONDS = 5, TOP_ROWS = 80 };
 
-static json_t *describe(const char *name, int64_t bytes)
+static enum app_err send_json(struct exchange *exchange, int status, const struct buf *text)
 {
-    char path[sizeof("/debug/pprof/saved/") + SAVED_NAME_MAX];
-    (void)snprintf(path, sizeof(path), "/debug/pprof/saved/%.*s", SAVED_NAME_MAX, name);
-    return json_pack("{s:s, s:s, s:I}", "name", name, "path", path, "bytes", (json_int_t)bytes);
+    return response_send(exchange->response, status, "application/json", text->data, text->len);
 }
 
+/* Names are valid, so they need no escaping. */
 static enum app_err list_saved(struct exchange *exchange)
 {
     struct saved_profile saved[SAVED_KEPT];
+    struct buf text;
     size_t count = saved_list(exchange->app->config.run_dir, saved);
-    json_t *list = json_array();
-    for (size_t i = 0; i < count; i++)
-        (void)json_array_append_new(list, describe(saved[i].name, saved[i].bytes));
-    return answer_json(exchange, 200, json_pack("{s:o}", "saved", list));
+    buf_init(&text, PPROF_MAX_ANSWER);
+    enum app_err err = buf_append_str(&text, "{\"saved\":[");
+    for (size_t i = 0; i < count && !err; i++)
+        err = buf_printf(
+            &text, "%s{\"name\":\"%s\",\"path\":\"/debug/pprof/saved/%s\",\"bytes\":%" PRId64 "}",
+            i ? "," : "", saved[i].name, saved[i].name, saved[i].bytes);
+    if (!err)
+        err = buf_append_str(&text, "]}");
+    if (!err)
+        err = send_json(exchange, 200, &text);
+    buf_release(&text);
+    return err;
+}
+
+static enum app_err send_name(struct exchange *exchange, const char *name)
+{
+    char location[sizeof("/debug/pprof/saved/") + SAVED_NAME_MAX];
+    char text[SAVED_NAME_MAX + 16];
+    (void)snprintf(location, sizeof(location), "/debug/pprof/saved/%s", name);
+    int len = snprintf(text, sizeof(text), "{\"name\":\"%s\"}", name);
+    enum app_err err = response_header(exchange->response, "Location", location);
+    return err ? err
+               : response_send(exchange->response, 201, "application/json", text, (size_t)len);
 }
 
 static enum app_err save_one(struct exchange *exchange)
@@ -36,7 +55,6 @@ static enum app_err save_one(struct exchange *exchange)
     struct profiling_query query = {.source = PROFILING_CPU};
     struct profiling_result result;
     char name[SAVED_NAME_MAX];
-    char location[sizeof("/debug/pprof/saved/") + SAVED_NAME_MAX];
     enum app_err err = pprof_seconds(exchange, DEFAULT_SECONDS, &query.seconds);
     if (!err)
         err = pprof_gather(exchange, &query, &result);
@@ -46,11 +64,7 @@ static enum app_err save_one(struct exchange *exchange)
     profile_free(&result.profile);
     if (err == APP_UNAVAILABLE)
         return err_set(&exchange->why, err, "the profile could not be saved");
-    if (err)
-        return err;
-    (void)snprintf(location, sizeof(location), "/debug/pprof/saved/%s", name);
-    err = response_header(exchange->response, "Location", location);
-    return err ? err : answer_json(exchange, 201, json_pack("{s:s}", "name", name));
+    return err ? err : send_name(exchange, name);
 }
 
 enum app_err pprof_saved(struct exchange *exchange)
