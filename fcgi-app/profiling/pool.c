@@ -223,6 +223,16 @@ size_t pool_siblings(struct pool *pool, pid_t pids[POOL_MAX_SIBLINGS])
     return count;
 }
 
+int pool_open_file(struct pool *pool, const char *name)
+{
+    pthread_mutex_lock(&pool->lock);
+    int fd = pool->dir_fd < 0
+                 ? -1
+                 : openat(pool->dir_fd, name, O_CREAT | O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0600);
+    pthread_mutex_unlock(&pool->lock);
+    return fd;
+}
+
 /* --- The control thread --------------------------------------------------------------- */
 
 static void accept_sibling(struct pool *pool, int listen_fd)

@@ -70,6 +70,12 @@ void pool_free(struct pool **pool);
 /* The pids that are registered now, oldest file first; returns how many. */
 size_t pool_siblings(struct pool *pool, pid_t pids[POOL_MAX_SIBLINGS]);
 
+/*
+ * Open a file of that name in RUN_DIR to read and write, making it if it is missing; the
+ * caller closes it. -1: this process is alone, or it cannot be opened.
+ */
+int pool_open_file(struct pool *pool, const char *name);
+
 /* One sibling's answer. */
 struct pool_answer {
     pid_t pid;

@@ -25,9 +25,10 @@
 #include "profiling/threads.h"
 
 enum {
-    GATHERS_MAX = 4,   /* profiles under way for clients of this process */
-    ANSWER_MS = 3000,  /* for a sibling to answer what is there already */
-    LATE_PERCENT = 25, /* of its seconds that a sibling may be late */
+    GATHERS_MAX = 4,      /* profiles under way for clients of this process */
+    ANSWER_MS = 3000,     /* for a sibling to answer what is there already */
+    LATE_PERCENT = 25,    /* of its seconds that a sibling may be late */
+    PLACE_MS = 60 * 1000, /* that a profile may take beyond its seconds, to keep its place */
     COMMENT_MAX = 160,
 };
 
@@ -268,6 +269,13 @@ enum app_err profiling_gather(struct profiling *profiling, const struct profilin
     /* A symbolized profile took tens of megabytes for a moment. */
     heap_release_memory();
     return err;
+}
+
+enum app_err profiling_place(struct profiling *profiling, double seconds, struct place *place,
+                             struct err_buf *why)
+{
+    int64_t deadline_ns = deadline_in_ms((int64_t)(seconds * 1000) + PLACE_MS);
+    return place_take(profiling->pool, deadline_ns, place, why);
 }
 
 /* --- Toggle, states, symbols -------------------------------------------------------------- */

@@ -16,6 +16,7 @@
 
 #include "lib/base/log.h"
 #include "profiling/contention.h"
+#include "profiling/place.h"
 #include "profiling/profile.h"
 #include "profiling/stack_profile.h"
 #include "profiling/state.h"
@@ -86,6 +87,13 @@ struct profiling_result {
 enum app_err profiling_gather(struct profiling *profiling, const struct profiling_query *query,
                               struct profiling_result *result, struct err_buf *why)
     __attribute__((warn_unused_result));
+
+/*
+ * A place among the profiles that clients have taken in the pool, for one of `seconds`; to
+ * be given back by place_leave when it was gathered. APP_BUSY, see place_take.
+ */
+enum app_err profiling_place(struct profiling *profiling, double seconds, struct place *place,
+                             struct err_buf *why) __attribute__((warn_unused_result));
 
 /* How many siblings did as they were asked. */
 struct profiling_coverage {

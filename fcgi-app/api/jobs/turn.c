@@ -17,18 +17,11 @@ struct counts {
     unsigned first; /* that wait for their turn and were there before */
 };
 
-static bool is_pipeline(const struct table_turn *turn)
-{
-    return turn->kind != TURN_PROFILE;
-}
-
 static void count_one(struct counts *counts, const struct table_turn *turn, uint64_t before,
                       int64_t now_ns)
 {
-    if (turn->state == TURN_RUNNING && is_pipeline(turn))
+    if (turn->state == TURN_RUNNING)
         counts->pool.running++;
-    else if (turn->state == TURN_RUNNING)
-        counts->pool.profiles++;
     else if (turn->kind == TURN_REQUEST)
         counts->pool.waiting++;
     if (turn->state == TURN_WAITING && turn->sequence < before &&
@@ -117,8 +110,6 @@ static bool has_room(const struct table *table, const struct table_memory *memor
     unsigned own_max = set_limits(table, memory, call, &counts.pool);
     if (call->kind == TURN_JOB)
         return true;
-    if (call->kind == TURN_PROFILE)
-        return counts.pool.profiles < TURN_PROFILES_MAX;
     if (counts.ours >= own_max)
         return false;
     if (!wants_to_wait && counts.first == 0 && counts.pool.running < counts.pool.running_max)
@@ -139,8 +130,6 @@ static enum app_err enter(struct table *table, struct table_memory *memory,
     }
     if (room && place(table, memory, call, state, turn))
         return APP_OK;
-    if (call->kind == TURN_PROFILE)
-        return err_set(why, APP_BUSY, "%d profiles are being taken already", TURN_PROFILES_MAX);
     return err_set(why, APP_BUSY,
                    "too many pictures are being worked on, and the queue is full: try again later");
 }
@@ -170,7 +159,7 @@ static bool try_run(struct table *table, struct table_memory *memory, const stru
     entry->seen_ns = clock_now_ns();
     struct counts counts = count(table, memory, entry->sequence);
     (void)set_limits(table, memory, call, &counts.pool);
-    if (call->kind != TURN_PROFILE && counts.pool.running + counts.first >= counts.pool.running_max)
+    if (counts.pool.running + counts.first >= counts.pool.running_max)
         return false;
     entry->state = TURN_RUNNING;
     return true;

@@ -24,15 +24,11 @@
 #include "api/jobs/table.h"
 #include "lib/base/err.h"
 
-enum {
-    TURN_WORKERS_MIN = 16,
-    TURN_PROFILES_MAX = 4 /* that are taken at a time in the pool */
-};
+enum { TURN_WORKERS_MIN = 16 };
 
 enum turn_kind {
     TURN_REQUEST, /* a pipeline, for a request that waits for it */
-    TURN_JOB,     /* a pipeline, for a job in the background, which is never refused */
-    TURN_PROFILE  /* a profile, which never waits */
+    TURN_JOB      /* a pipeline, for a job in the background, which is never refused */
 };
 
 struct turn_call {
@@ -61,8 +57,8 @@ enum app_err turn_follow(struct table *table, const struct turn_call *call, stru
                          struct err_buf *why) __attribute__((warn_unused_result));
 
 /*
- * Wait for the turn. APP_BUSY: the queue is full, or for a profile, too many are being taken.
- * APP_UNAVAILABLE: the deadline has passed; then there is no turn to give back.
+ * Wait for the turn. APP_BUSY: the queue is full. APP_UNAVAILABLE: the deadline has
+ * passed; then there is no turn to give back.
  */
 enum app_err turn_take(struct table *table, const struct turn_call *call, struct turn *turn,
                        struct err_buf *why) __attribute__((warn_unused_result));
@@ -76,7 +72,6 @@ struct turn_state {
     unsigned waiting; /* requests */
     unsigned running_max;
     unsigned waiting_max;
-    unsigned profiles;
 };
 struct turn_state turn_state_read(struct table *table, const struct turn_call *call);
 

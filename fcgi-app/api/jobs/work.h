@@ -37,7 +37,7 @@ struct turn_call work_turn_call(const struct app *app, enum turn_kind kind);
 
 /*
  * What goes on in the pool, for an admin page: {"running","running_max","waiting",
- * "waiting_max","profiles","jobs_queued","jobs_processing","shared"}, the last one
+ * "waiting_max","jobs_queued","jobs_processing","shared"}, the last one
  * telling whether other processes are counted. NULL: no memory.
  */
 json_t *work_state(const struct app *app);

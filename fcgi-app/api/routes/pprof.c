@@ -13,7 +13,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "api/jobs/work.h"
 #include "api/routes/answer.h"
 #include "api/routes/routes.h"
 #include "lib/base/clock.h"
@@ -33,9 +32,6 @@ enum {
     FORM_MAX = 1024,
     CMDLINE_MAX = 64 * 1024,
 };
-
-/* How long a profile may take beyond its own seconds, until its turn is taken for lost. */
-#define TURN_PROFILE_NS (60 * NS_PER_S)
 
 enum app_err pprof_seconds(struct exchange *exchange, double otherwise, double *seconds)
 {
@@ -58,13 +54,12 @@ enum app_err pprof_gather(struct exchange *exchange, const struct profiling_quer
              LOG_FIELDS(LOG_STR("path", request->path), LOG_STR("query", request->query),
                         LOG_STR("remote", request_param(request, "REMOTE_ADDR")),
                         LOG_STR("agent", request_header(request, "User-Agent"))));
-    struct turn turn = {.memory = NULL};
-    struct turn_call call = work_turn_call(exchange->app, TURN_PROFILE);
-    call.deadline_ns = clock_now_ns() + (int64_t)(query->seconds * NS_PER_S) + TURN_PROFILE_NS;
-    enum app_err err = turn_take(exchange->app->table, &call, &turn, &exchange->why);
+    struct place place;
+    struct profiling *profiling = exchange->app->profiling;
+    enum app_err err = profiling_place(profiling, query->seconds, &place, &exchange->why);
     if (!err)
-        err = profiling_gather(exchange->app->profiling, query, result, &exchange->why);
-    turn_end(&turn);
+        err = profiling_gather(profiling, query, result, &exchange->why);
+    place_leave(&place);
     if (err)
         return err;
     (void)snprintf(coverage, sizeof(coverage), "%zu/%zu", result->answered, result->asked);

@@ -315,22 +315,6 @@ static void one_process_never_has_more_than_half_its_workers_less_two(void **sta
     sibling_kill(sibling);
 }
 
-static void profiles_are_limited_and_do_not_wait(void **state)
-{
-    struct fixture *fixture = *state;
-    struct turn turns[TURN_PROFILES_MAX + 1] = {{.memory = NULL}};
-    const struct turn_call call = call_for(TURN_PROFILE);
-    struct turn pipeline = take(fixture->table, TURN_REQUEST);
-    for (size_t i = 0; i < TURN_PROFILES_MAX; i++)
-        turns[i] = take(fixture->table, TURN_PROFILE);
-    assert_int_equal(turn_take(fixture->table, &call, &turns[TURN_PROFILES_MAX], NULL), APP_BUSY);
-    assert_int_equal(state_of(fixture->table).profiles, TURN_PROFILES_MAX);
-    assert_int_equal(state_of(fixture->table).running, 1);
-    for (size_t i = 0; i < TURN_PROFILES_MAX; i++)
-        turn_end(&turns[i]);
-    turn_end(&pipeline);
-}
-
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -347,7 +331,6 @@ int main(void)
         TEST(what_runs_and_waits_by_default_is_half_the_workers_less_two),
         TEST(small_processes_count_the_workers_of_the_pool),
         TEST(one_process_never_has_more_than_half_its_workers_less_two),
-        TEST(profiles_are_limited_and_do_not_wait),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
