@@ -36,7 +36,7 @@
 #include "lib/net/address_guard.h"
 #include "lib/net/http_client.h"
 #include "lib/telemetry/wait.h"
-#include "profiling/profiling.h"
+#include "profiling/pprof.h"
 
 enum { APP_MAX_ROUTES = 64 };
 
@@ -52,10 +52,10 @@ struct app {
     struct cache_client *cache;
     struct local_cache *tier; /* NULL: there is none; its functions take any thread */
     struct face_client faces;
-    struct authn *authn;         /* NULL: requests need no token */
-    struct profiling *profiling; /* NULL: PROFILE is off, and its routes do not exist */
-    struct sampler_route route_functions[APP_MAX_ROUTES]; /* for the profiles' route label */
-    struct wait_hooks wait_hooks;                         /* the profiler's */
+    struct authn *authn;     /* NULL: requests need no token */
+    struct pprof *profiling; /* NULL: PROFILE is off, and its routes do not exist */
+    struct pprof_route route_functions[APP_MAX_ROUTES]; /* for the profiles' route label */
+    struct wait_hooks wait_hooks;                       /* the profiler's */
     /* Both count with an atomic of their own. */
     struct admin_guard admin_guard;     /* of /debug/ and /pprof/, which PROFILE_AUTH may open */
     struct admin_guard token_guard;     /* never open */

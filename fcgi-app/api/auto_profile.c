@@ -6,42 +6,32 @@
 #include <time.h>
 
 #include "lib/base/clock.h"
-#include "profiling/saved.h"
 
 enum { SECONDS = 5, PAUSE_S = 600 };
 
 static const char reason[] = "cpu-";
 
-static enum app_err take_and_save(struct auto_profile *self, char name[SAVED_NAME_MAX],
+static enum app_err take_and_save(struct auto_profile *self, char path[PATH_MAX],
                                   struct err_buf *why)
 {
-    const struct profiling_query query = {.source = PROFILING_CPU, .seconds = SECONDS};
-    struct profiling_result result;
     char name_part[sizeof(reason) + sizeof(self->alarm.route)];
     char comment[128];
-    enum app_err err = profiling_gather(self->profiling, &query, &result, why);
-    if (err)
-        return err;
     (void)snprintf(comment, sizeof(comment), "saved since a request to %s costs %.1f times the CPU",
                    self->alarm.route, self->alarm.factor);
-    (void)profile_add_comment(result.profile, comment);
     (void)snprintf(name_part, sizeof(name_part), "%s%s", reason, self->alarm.route);
-    err = saved_write(self->run_dir, name_part, result.profile, name, why);
-    profile_free(&result.profile);
-    return err;
+    const struct pprof_keeping keeping = {SECONDS, name_part, comment};
+    return pprof_keep(self->profiling, &keeping, path, PATH_MAX, why);
 }
 
 static void *run(void *argument)
 {
     struct auto_profile *self = argument;
-    char name[SAVED_NAME_MAX];
     char path[PATH_MAX];
     char factor[16];
     struct err_buf why = {.text = ""};
     (void)pthread_setname_np(pthread_self(), "auto-profile");
-    enum app_err err = take_and_save(self, name, &why);
+    enum app_err err = take_and_save(self, path, &why);
     (void)snprintf(factor, sizeof(factor), "%.1f", self->alarm.factor);
-    (void)snprintf(path, sizeof(path), "%s/profiles/%s", self->run_dir, name);
     if (!err)
         log_warn(self->log, "A route has become costly: a profile was saved",
                  LOG_FIELDS(LOG_STR("route", self->alarm.route), LOG_STR("factor", factor),
@@ -71,7 +61,7 @@ void auto_profile_look(struct auto_profile *self, int64_t now_ns)
     join(self);
     /* Also when it fails; and when another process was the leader until now. */
     self->not_before_ns = now_ns + PAUSE_S * NS_PER_S;
-    int64_t age_s = time(NULL) - saved_newest(self->run_dir, reason);
+    int64_t age_s = time(NULL) - pprof_kept_newest(self->profiling, reason);
     if (age_s >= 0 && age_s < PAUSE_S)
         return;
     atomic_store(&self->busy, true);
@@ -84,6 +74,6 @@ void auto_profile_stop(struct auto_profile *self)
 {
     atomic_store(&self->stopping, true);
     if (self->started)
-        profiling_stop(self->profiling);
+        pprof_close(self->profiling);
     join(self);
 }

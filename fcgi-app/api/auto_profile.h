@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The profile that nobody asked for: when a route's CPU time a request has tripled
- * (api/cpu_watch.h), a CPU profile of the whole pool is saved (profiling/saved.h)
+ * (api/cpu_watch.h), a CPU profile of the whole pool is saved (pprof_keep)
  * and named in the log, at most one in ten minutes.
  *
  * The profile is taken in a thread of its own, since a chore may not wait for it.
@@ -16,12 +16,11 @@
 
 #include "api/cpu_watch.h"
 #include "lib/base/log.h"
-#include "profiling/profiling.h"
+#include "profiling/pprof.h"
 
 struct auto_profile {
-    struct profiling *profiling; /* NULL: off */
+    struct pprof *profiling; /* NULL: off */
     const struct telemetry *telemetry;
-    const char *run_dir;
     const struct log *log;
     struct cpu_watch_options watch;
 
@@ -38,8 +37,8 @@ struct auto_profile {
 void auto_profile_look(struct auto_profile *auto_profile, int64_t now_ns);
 
 /*
- * Wait for the thread, which gives up what it is doing; the profiling is stopped
- * (profiling_stop). Before anything that the thread uses goes away.
+ * Wait for the thread, which gives up what it is doing; no other begins
+ * (pprof_close). Before anything that the thread uses goes away.
  */
 void auto_profile_stop(struct auto_profile *auto_profile);
 

@@ -69,7 +69,6 @@ enum app_err chores_start(struct app *app)
     app->auto_profile = (struct auto_profile){
         .profiling = app->config.profile_auto ? app->profiling : NULL,
         .telemetry = &app->telemetry,
-        .run_dir = app->config.run_dir,
         .log = &app->log,
         .watch = cpu_watch_defaults,
     };

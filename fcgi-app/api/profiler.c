@@ -4,31 +4,30 @@
 #include <stdlib.h>
 
 #include "api/routes/routes.h"
-#include "profiling/sampler.h"
 
 enum app_err profiler_prepare(char **argv, struct err_buf *why)
 {
     struct api_config early = {.profile = false};
     if (config_load(&api_config_table, &early, getenv, why))
         return APP_OK; /* program_start tells of it */
-    enum app_err err = sampler_prepare(early.profile, early.profile_heap_bytes, argv, why);
+    enum app_err err = pprof_prepare(early.profile, early.profile_heap_bytes, argv, why);
     config_release(&api_config_table, &early);
     return err;
 }
 
 /* The names of the routes belong to their handlers' functions. */
-static size_t route_functions(struct sampler_route *out, const struct route *routes, size_t count)
+static size_t route_functions(struct pprof_route *out, const struct route *routes, size_t count)
 {
     for (size_t i = 0; i < count; i++)
-        out[i] = (struct sampler_route){routes[i].name, (uintptr_t)routes[i].handler};
+        out[i] = (struct pprof_route){routes[i].name, (uintptr_t)routes[i].handler};
     return count;
 }
 
 static void waited(void *profiling, enum wait_kind kind, int64_t waited_ns,
                    const void *return_address)
 {
-    profiling_waited(profiling, kind == WAIT_LOCK ? CONTENTION_MUTEX : CONTENTION_BLOCK, waited_ns,
-                     return_address);
+    pprof_waited(profiling, kind == WAIT_LOCK ? PPROF_WAIT_MUTEX : PPROF_WAIT_BLOCK, waited_ns,
+                 return_address);
 }
 
 enum app_err profiler_start(struct app *app, struct err_buf *why)
@@ -38,16 +37,20 @@ enum app_err profiler_start(struct app *app, struct err_buf *why)
         return APP_OK;
     size_t count = route_functions(app->route_functions, api_routes, api_route_count);
     count += route_functions(app->route_functions + count, root_routes, root_route_count);
-    const struct profiling_options options = {
+    const struct pprof_options options = {
         .run_dir = config->run_dir,
-        .version = APP_VERSION,
+        .words = {.program = "emojify-api",
+                  .version = APP_VERSION,
+                  .waits = "cache, FaceBox and pictures",
+                  .heap_setting = "PROFILE_HEAP"},
         .hz = (int)config->profile_hz,
         .ring_hz = (int)config->profile_ring_hz,
+        .max_seconds = config->profile_max_seconds,
         .routes = app->route_functions,
         .route_count = count,
         .log = &app->log,
     };
-    enum app_err err = profiling_new(&options, &app->profiling, why);
+    enum app_err err = pprof_start(&options, &app->profiling, why);
     if (err)
         return err;
     app->wait_hooks = (struct wait_hooks){waited, app->profiling};
@@ -58,5 +61,5 @@ enum app_err profiler_start(struct app *app, struct err_buf *why)
 void profiler_stop(struct app *app)
 {
     wait_set_hooks(NULL);
-    profiling_free(&app->profiling);
+    pprof_stop(&app->profiling);
 }

@@ -14,11 +14,11 @@
 /*
  * gperftools takes what it needs from the environment when it is loaded, so the program
  * may have to execute itself again: before the log begins, which would begin twice. A bad
- * setting is none of its errors. APP_INTERNAL, see sampler_prepare.
+ * setting is none of its errors. APP_INTERNAL, see pprof_prepare.
  */
 enum app_err profiler_prepare(char **argv, struct err_buf *why) __attribute__((warn_unused_result));
 
-/* Fill app->profiling, which stays NULL with PROFILE=off. Errors as profiling_new. */
+/* Fill app->profiling, which stays NULL with PROFILE=off. Errors as pprof_start. */
 enum app_err profiler_start(struct app *app, struct err_buf *why)
     __attribute__((warn_unused_result));
 

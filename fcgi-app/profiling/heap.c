@@ -35,6 +35,7 @@ const struct profile_kind profile_kind_allocs = {
 
 struct heap {
     const struct route_table *routes;
+    const char *setting;
     int64_t period;            /* 0: sampling is off */
     uintptr_t allocator_start; /* where tcmalloc is mapped: its frames say nothing */
     uintptr_t allocator_end;
@@ -158,7 +159,7 @@ void heap_tick(struct heap *heap, int64_t now_ns)
         set_worth(heap, turn == heap->turns.chosen % HEAP_TURNS ? HEAP_TURNS : 0);
 }
 
-enum app_err heap_new(const struct route_table *routes, struct heap **heap)
+enum app_err heap_new(const struct route_table *routes, const char *setting, struct heap **heap)
 {
     struct heap *made = calloc(1, sizeof(*made));
     if (made)
@@ -168,6 +169,7 @@ enum app_err heap_new(const struct route_table *routes, struct heap **heap)
         return APP_NO_MEMORY;
     }
     made->routes = routes;
+    made->setting = setting;
     made->period = sampling_period();
     pthread_mutex_init(&made->lock, NULL);
     if (made->period > 0) {
@@ -252,8 +254,9 @@ enum app_err heap_profile(struct heap *heap, const struct profile_kind *kind,
     struct stack_profile *builder = NULL;
     if (heap->period == 0)
         return err_set(why, APP_NOT_FOUND,
-                       "the heap is not sampled: PROFILE_HEAP is 0, or this "
-                       "build has another allocator than tcmalloc");
+                       "the heap is not sampled: %s is 0, or this build has another allocator "
+                       "than tcmalloc",
+                       heap->setting);
     atomic_store(&heap->watched_until_ns, deadline_in_ms(HEAP_WATCHED_MS));
     enum app_err err = stack_profile_new(kind, heap->routes, &builder);
     if (!err)

@@ -38,10 +38,11 @@ struct heap;
 extern const struct profile_kind profile_kind_allocs;
 
 /*
- * The routes' array and names must outlive it. Without sampling it comes about
- * as well, and its profiles give the reason. APP_NO_MEMORY.
+ * The routes' array and names must outlive it, and so must `setting`, the name of what
+ * switches sampling on. Without sampling it comes about as well, and its profiles give the
+ * reason. APP_NO_MEMORY.
  */
-enum app_err heap_new(const struct route_table *routes, struct heap **heap)
+enum app_err heap_new(const struct route_table *routes, const char *setting, struct heap **heap)
     __attribute__((warn_unused_result));
 /* Takes the hook away; no other thread may run any more. NULLs the caller's pointer. NULL allowed.
  */

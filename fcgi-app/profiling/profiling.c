@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Both ends of the pool's commands: profiling_serve answers one for this
- * process, profiling_gather asks everybody and puts the answers together. A
+ * Both ends of the pool's commands: `serve` answers one for this process,
+ * profiling_gather asks everybody and puts the answers together. A
  * profile travels as profile.proto without names, so that the names are looked
  * up once, and by the process that has somebody waiting for them.
  */
@@ -15,14 +15,11 @@
 #include <unistd.h>
 
 #include "lib/base/clock.h"
-#include "profiling/heap.h"
 #include "profiling/legacy.h"
 #include "profiling/pool.h"
 #include "profiling/profile_proto.h"
-#include "profiling/sampler.h"
 #include "profiling/symbols.h"
 #include "profiling/symbols_map.h"
-#include "profiling/threads.h"
 
 enum {
     GATHERS_MAX = 4,      /* profiles under way for clients of this process */
@@ -34,10 +31,7 @@ enum {
 
 struct profiling {
     struct pool *pool;
-    struct sampler *sampler;
-    struct heap *heap;
-    struct contention *contention;
-    struct threads *threads;
+    struct provider_sources sources;
     struct symbols *symbols;
     struct route_table routes;
     const struct log *log;
@@ -45,116 +39,47 @@ struct profiling {
     _Atomic int gathers;
 };
 
-static const struct {
-    const char *name; /* of the route and of the command */
-    const struct profile_kind *kind;
-} sources[PROFILING__MAX] = {
-    [PROFILING_CPU] = {"profile", &profile_kind_cpu},
-    [PROFILING_PAST] = {"past", &profile_kind_cpu},
-    [PROFILING_TOGGLED] = {"cpu", &profile_kind_cpu},
-    [PROFILING_HEAP] = {"heap", &profile_kind_heap},
-    [PROFILING_ALLOCS] = {"allocs", &profile_kind_allocs},
-    [PROFILING_BLOCK] = {"block", &profile_kind_contention},
-    [PROFILING_MUTEX] = {"mutex", &profile_kind_contention},
-    [PROFILING_GOROUTINE] = {"goroutine", &profile_kind_goroutine},
-    [PROFILING_THREADCREATE] = {"threadcreate", &profile_kind_threads},
-    [PROFILING_THREADS] = {"threads", &profile_kind_goroutine},
-};
-
-enum profiling_source profiling_source_of(const char *name)
-{
-    int source = 0;
-    while (source < PROFILING__MAX && strcmp(sources[source].name, name) != 0)
-        source++;
-    return (enum profiling_source)source;
-}
-
 /* --- Answering for this process ---------------------------------------------------- */
-
-static enum app_err dump_threads(struct profiling *profiling, enum profiling_source source,
-                                 struct profile **profile, struct err_buf *why)
-{
-    struct threads_dump *dump = NULL;
-    enum app_err err = threads_dump(profiling->threads, &dump, why);
-    if (!err && source == PROFILING_THREADS)
-        err = threads_dump_each(dump, profile);
-    else if (!err)
-        err =
-            threads_dump_profile(dump, sources[source].kind, 0, threads_dump_count(dump), profile);
-    threads_dump_free(&dump);
-    return err;
-}
-
-static enum app_err take(struct profiling *profiling, const struct profiling_query *query,
-                         bool (*gone)(void *), void *gone_context, struct profile **profile,
-                         struct err_buf *why)
-{
-    const struct profile_kind *kind = sources[query->source].kind;
-    switch (query->source) {
-    case PROFILING_CPU:
-        return sampler_collect(profiling->sampler, query->seconds, gone, gone_context, profile,
-                               why);
-    case PROFILING_PAST:
-        return sampler_past(profiling->sampler, query->seconds, query->ago, profile, why);
-    case PROFILING_TOGGLED:
-        return sampler_toggled(profiling->sampler, profile, why);
-    case PROFILING_HEAP:
-    case PROFILING_ALLOCS:
-        return heap_profile(profiling->heap, kind, profile, why);
-    case PROFILING_BLOCK:
-        return contention_profile(profiling->contention, CONTENTION_BLOCK, profile);
-    case PROFILING_MUTEX:
-        return contention_profile(profiling->contention, CONTENTION_MUTEX, profile);
-    case PROFILING_GOROUTINE:
-    case PROFILING_THREADCREATE:
-    case PROFILING_THREADS:
-        return dump_threads(profiling, query->source, profile, why);
-    case PROFILING__MAX:
-        break;
-    }
-    return APP_NOT_FOUND;
-}
 
 static enum app_err answer_state(struct profiling *profiling, struct buf *answer)
 {
     struct state state = profiling->state;
-    sampler_state(profiling->sampler, &state.sampler);
+    sampler_state(profiling->sources.sampler, &state.sampler);
     return state_write(&state, answer);
 }
 
 /* "name", "name seconds" or "name seconds ago"; false when it is something else. */
-static bool parse_query(const char *command, struct profiling_query *query)
+static bool parse_command(const char *command, struct provider_call *call)
 {
     char name[32];
     int used = 0;
-    *query = (struct profiling_query){.source = PROFILING__MAX};
     if (sscanf(command, "%31s%n", name, &used) != 1)
         return false;
-    query->source = profiling_source_of(name);
     char *end;
-    query->seconds = strtod(command + used, &end);
-    query->ago = strtod(end, NULL);
-    return query->source != PROFILING__MAX;
+    call->provider = provider_find(name);
+    call->seconds = strtod(command + used, &end);
+    call->ago = strtod(end, NULL);
+    return call->provider != NULL;
 }
 
 static enum app_err serve(void *context, const char *command, bool (*gone)(void *gone_context),
                           void *gone_context, struct buf *answer, struct err_buf *why)
 {
     struct profiling *profiling = context;
-    struct profiling_query query;
+    struct provider_call call = {.gone = gone, .gone_context = gone_context};
     struct profile *profile = NULL;
     static const char toggle_on[] = "toggle on ";
     if (strcmp(command, "state") == 0)
         return answer_state(profiling, answer);
     if (strcmp(command, "toggle off") == 0)
-        return sampler_toggle(profiling->sampler, false, 0, why);
+        return sampler_toggle(profiling->sources.sampler, false, 0, why);
     if (strncmp(command, toggle_on, sizeof(toggle_on) - 1) == 0)
-        return sampler_toggle(profiling->sampler, true,
+        return sampler_toggle(profiling->sources.sampler, true,
                               (int)strtol(command + sizeof(toggle_on) - 1, NULL, 10), why);
-    if (!parse_query(command, &query))
+    if (!parse_command(command, &call))
         return err_set(why, APP_NOT_IMPLEMENTED, "this process does not know %.40s", command);
 
-    enum app_err err = take(profiling, &query, gone, gone_context, &profile, why);
+    enum app_err err = call.provider->collect(&profiling->sources, &call, &profile, why);
     if (!err)
         err = profile_proto_write(profile, false, answer);
     profile_free(&profile);
@@ -164,14 +89,14 @@ static enum app_err serve(void *context, const char *command, bool (*gone)(void 
 static void tick(void *context)
 {
     struct profiling *profiling = context;
-    sampler_tick(profiling->sampler);
-    heap_tick(profiling->heap, clock_now_ns());
+    sampler_tick(profiling->sources.sampler);
+    heap_tick(profiling->sources.heap, clock_now_ns());
 }
 
 /* --- Asking everybody ----------------------------------------------------------------- */
 
 struct gathering {
-    const struct profile_kind *kind;
+    const struct provider *provider;
     struct profile *merged;
     size_t answered;
     enum app_err err; /* the first that a sibling gave */
@@ -203,9 +128,9 @@ static void add_answer(void *context, const struct pool_answer *answer)
         return;
     }
     enum app_err err =
-        profile_proto_read(gathering->kind, answer->data, answer->len, &profile, &why);
+        profile_proto_read(gathering->provider->kind, answer->data, answer->len, &profile, &why);
     if (!err)
-        err = profile_merge(gathering->merged, profile);
+        err = gathering->provider->merge(gathering->merged, profile);
     profile_free(&profile);
     if (err)
         add_missing(gathering, answer, err, why.detail);
@@ -216,7 +141,7 @@ static void add_answer(void *context, const struct pool_answer *answer)
 /* When pprof's own clients stop waiting is 1.5 times the seconds, and some. */
 static int64_t gather_deadline(const struct profiling_query *query)
 {
-    double wait_s = query->source == PROFILING_CPU ? query->seconds : 0;
+    double wait_s = query->provider->seconds == PROVIDER_COLLECTS ? query->seconds : 0;
     return deadline_in_ms((int64_t)(wait_s * 1000 * (100 + LATE_PERCENT) / 100) + ANSWER_MS);
 }
 
@@ -231,8 +156,8 @@ static enum app_err gather(struct profiling *profiling, const struct profiling_q
                            struct profiling_result *result, struct err_buf *why)
 {
     struct gathering gathering = {
-        .kind = sources[query->source].kind,
-        .merged = profile_new(sources[query->source].kind),
+        .provider = query->provider,
+        .merged = profile_new(query->provider->kind),
         .why = why,
         .log = profiling->log,
     };
@@ -240,8 +165,8 @@ static enum app_err gather(struct profiling *profiling, const struct profiling_q
     size_t asked = 0;
     if (!gathering.merged)
         return APP_NO_MEMORY;
-    (void)snprintf(command, sizeof(command), "%s %.3f %.3f", sources[query->source].name,
-                   query->seconds, query->ago);
+    (void)snprintf(command, sizeof(command), "%s %.3f %.3f", query->provider->name, query->seconds,
+                   query->ago);
     enum app_err err = pool_ask(profiling->pool, command, gather_deadline(query), add_answer,
                                 &gathering, &asked, why);
     if (!err && gathering.answered == 0)
@@ -386,7 +311,7 @@ enum app_err profiling_symbols(struct profiling *profiling, const char *question
 void profiling_waited(struct profiling *profiling, enum contention_kind kind, int64_t waited_ns,
                       const void *return_address)
 {
-    contention_waited(profiling->contention, kind, waited_ns, return_address);
+    contention_waited(profiling->sources.contention, kind, waited_ns, return_address);
 }
 
 /* --- Life ------------------------------------------------------------------------------------ */
@@ -403,15 +328,15 @@ void profiling_free(struct profiling **freed)
         return;
     *freed = NULL;
     pool_free(&profiling->pool);
-    sampler_free(&profiling->sampler);
-    threads_free(&profiling->threads);
+    sampler_free(&profiling->sources.sampler);
+    threads_free(&profiling->sources.threads);
     symbols_free(&profiling->symbols);
-    contention_free(&profiling->contention);
-    heap_free(&profiling->heap);
+    contention_free(&profiling->sources.contention);
+    heap_free(&profiling->sources.heap);
     free(profiling);
 }
 
-enum app_err profiling_new(const struct profiling_options *options, struct profiling **out,
+enum app_err profiling_new(const struct pprof_options *options, struct profiling **out,
                            struct err_buf *why)
 {
     struct profiling *profiling = calloc(1, sizeof(*profiling));
@@ -420,7 +345,7 @@ enum app_err profiling_new(const struct profiling_options *options, struct profi
     profiling->routes = (struct route_table){options->routes, options->route_count};
     profiling->log = options->log;
     profiling->state.pid = getpid();
-    state_set_version(&profiling->state, options->version);
+    state_set_version(&profiling->state, options->words.version);
 
     struct sampler_options sampler = {
         .hz = options->hz,
@@ -436,15 +361,15 @@ enum app_err profiling_new(const struct profiling_options *options, struct profi
         .serve = serve,
         .tick = tick,
     };
-    enum app_err err = contention_new(&profiling->routes, &profiling->contention);
+    enum app_err err = contention_new(&profiling->routes, &profiling->sources.contention);
     if (!err)
-        err = symbols_new(profiling->contention, &profiling->symbols);
+        err = symbols_new(profiling->sources.contention, &profiling->symbols);
     if (!err)
-        err = heap_new(&profiling->routes, &profiling->heap);
+        err = heap_new(&profiling->routes, options->words.heap_setting, &profiling->sources.heap);
     if (!err)
-        err = threads_new(&profiling->routes, &profiling->threads, why);
+        err = threads_new(&profiling->routes, &profiling->sources.threads, why);
     if (!err)
-        err = sampler_new(&sampler, &profiling->sampler, why);
+        err = sampler_new(&sampler, &profiling->sources.sampler, why);
     if (!err)
         err = pool_new(&pool, &profiling->pool, why);
     if (err) {

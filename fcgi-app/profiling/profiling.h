@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Profiles of the whole pool: what the routes ask. Every process answers for
- * itself (sampler, heap, contention, threads), the process that was asked merges
- * what came, gives it names, and says how many of how many answered.
+ * Profiles of the whole pool: what the paths of pprof.h ask. Every process answers for
+ * itself (provider.h). The process that was asked merges what came, gives it names, and
+ * says how many of how many answered.
  *
  * profiling_new once everything else of the process is up, profiling_free when
  * no request runs any more. The functions in between: any thread; gathering
@@ -14,60 +14,29 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "lib/base/log.h"
-#include "profiling/contention.h"
 #include "profiling/place.h"
+#include "profiling/pprof.h"
 #include "profiling/profile.h"
-#include "profiling/stack_profile.h"
+#include "profiling/provider.h"
 #include "profiling/state.h"
 
 struct profiling;
 
-struct profiling_options {
-    const char *run_dir;
-    const char *version;                /* of the program, for the states */
-    int hz;                             /* of a profile that somebody asks for */
-    int ring_hz;                        /* of the always-on ring; 0: none */
-    const struct sampler_route *routes; /* names for the route label; must outlive it */
-    size_t route_count;
-    const struct log *log;
-};
-
 /* APP_UNAVAILABLE: no profiling timer or signal; APP_NO_MEMORY, APP_INTERNAL. */
-enum app_err profiling_new(const struct profiling_options *options, struct profiling **profiling,
+enum app_err profiling_new(const struct pprof_options *options, struct profiling **profiling,
                            struct err_buf *why) __attribute__((warn_unused_result));
 /* NULLs the caller's pointer. NULL allowed. */
 void profiling_free(struct profiling **profiling);
 
-/*
- * This thread has waited so long; see contention_waited. To be called from places that
- * requests may wait at.
- */
+/* See contention_waited. */
 void profiling_waited(struct profiling *profiling, enum contention_kind kind, int64_t waited_ns,
                       const void *return_address);
 
 /* Have gathering end now, with what has come; nothing is gathered afterwards. */
 void profiling_stop(struct profiling *profiling);
 
-enum profiling_source {
-    PROFILING_CPU,     /* `seconds` from now */
-    PROFILING_PAST,    /* `seconds` that began `ago` seconds ago */
-    PROFILING_TOGGLED, /* what the toggle collected */
-    PROFILING_HEAP,
-    PROFILING_ALLOCS,
-    PROFILING_BLOCK,
-    PROFILING_MUTEX,
-    PROFILING_GOROUTINE,
-    PROFILING_THREADCREATE,
-    PROFILING_THREADS, /* as goroutine, but each thread apart and by its name */
-    PROFILING__MAX
-};
-
-/* The source of that name ("heap"), or PROFILING__MAX. */
-enum profiling_source profiling_source_of(const char *name);
-
 struct profiling_query {
-    enum profiling_source source;
+    const struct provider *provider;
     double seconds;
     double ago;
 };

@@ -55,7 +55,7 @@ enum app_err sampler_prepare(bool enabled, int64_t heap_sample_bytes, char **arg
 struct sampler_options {
     int hz;      /* 1 to 250 */
     int ring_hz; /* 0: no ring */
-    const struct sampler_route *routes;
+    const struct pprof_route *routes;
     size_t route_count;
     const struct log *log;
 };

@@ -21,18 +21,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "profiling/pprof.h"
 #include "profiling/profile.h"
 #include "profiling/stacks.h"
 
-/* A function that serves a route: samples below it carry `name` as label. */
-struct sampler_route {
-    const char *name;
-    uintptr_t function;
-};
-
 /* The routes; array and names must outlive their user. */
 struct route_table {
-    const struct sampler_route *routes;
+    const struct pprof_route *routes;
     size_t count;
 };
 

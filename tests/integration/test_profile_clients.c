@@ -293,11 +293,11 @@ static void a_sibling_that_dies_is_missing_and_the_profile_is_valid(void **state
     struct pprof_file file;
     for (size_t i = 0; i < PPROF_SIBLINGS; i++)
         before[i] = count_descriptors(pids.all[i]);
-    struct pprof_job *job = pprof_start(scene, "/debug/pprof/profile?seconds=3");
+    struct pprof_job *job = pprof_job_start(scene, "/debug/pprof/profile?seconds=3");
     sleep_ms(1000);
     pid_t victim = not_the_asker(&pids, before);
     assert_int_equal(kill(victim, SIGKILL), 0);
-    pprof_wait(&job, &reply);
+    pprof_job_wait(&job, &reply);
     assert_header(&reply, "X-Profile-Processes", "3/4");
     pprof_read(&reply, &file);
     assert_true(pprof_has_string(&file, "processes 3/4"));
@@ -320,11 +320,11 @@ static unsigned profile_under_load(const struct scene *scene)
     struct pprof_pids before = pprof_pids(scene);
     struct pprof_load *load = pprof_load_start(scene);
     for (int i = 0; i < PROFILES_AT_ONCE; i++)
-        jobs[i] = pprof_start(scene, "/debug/pprof/profile?seconds=2");
+        jobs[i] = pprof_job_start(scene, "/debug/pprof/profile?seconds=2");
     for (int i = 0; i < PROFILES_AT_ONCE; i++) {
         struct http_reply reply;
         struct pprof_file file;
-        pprof_wait(&jobs[i], &reply);
+        pprof_job_wait(&jobs[i], &reply);
         assert_header(&reply, "X-Profile-Processes", "4/4");
         pprof_read(&reply, &file);
         assert_true(file.samples > 0);

@@ -247,13 +247,13 @@ static void overlapping_profiles_have_each_its_own_duration(void **state)
     struct pprof_job *jobs[3];
     struct pprof_load *load = pprof_load_start(*state);
     for (int i = 0; i < 3; i++) {
-        jobs[i] = pprof_start(*state, paths[i]);
+        jobs[i] = pprof_job_start(*state, paths[i]);
         sleep_ms(300);
     }
     for (int i = 0; i < 3; i++) {
         struct http_reply reply;
         struct pprof_file file;
-        pprof_wait(&jobs[i], &reply);
+        pprof_job_wait(&jobs[i], &reply);
         assert_header(&reply, "X-Profile-Processes", "4/4");
         assert_header(&reply, "Content-Disposition", "attachment; filename=\"profile\"");
         assert_header(&reply, "Cache-Control", "no-store");

@@ -59,7 +59,7 @@ struct pprof_job {
     struct http_job *job;
 };
 
-struct pprof_job *pprof_start(const struct scene *scene, const char *path)
+struct pprof_job *pprof_job_start(const struct scene *scene, const char *path)
 {
     struct pprof_job *job = calloc(1, sizeof(*job));
     assert_non_null(job);
@@ -69,7 +69,7 @@ struct pprof_job *pprof_start(const struct scene *scene, const char *path)
     return job;
 }
 
-void pprof_wait(struct pprof_job **job, struct http_reply *reply)
+void pprof_job_wait(struct pprof_job **job, struct http_reply *reply)
 {
     bool answered = http_job_wait(&(*job)->job, reply);
     if (!answered || reply->status != 200)

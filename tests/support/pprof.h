@@ -26,10 +26,10 @@ void pprof_get(const struct scene *scene, const char *path, struct http_reply *r
 void pprof_post(const struct scene *scene, const char *path, const char *form,
                 struct http_reply *reply);
 
-/* The same in a thread of its own; pprof_wait must get a profile and frees the job. */
+/* The same in a thread of its own; pprof_job_wait must get a profile and frees the job. */
 struct pprof_job;
-struct pprof_job *pprof_start(const struct scene *scene, const char *path);
-void pprof_wait(struct pprof_job **job, struct http_reply *reply);
+struct pprof_job *pprof_job_start(const struct scene *scene, const char *path);
+void pprof_job_wait(struct pprof_job **job, struct http_reply *reply);
 
 /* The pids of the siblings, in ascending order; all must be there. */
 struct pprof_pids {

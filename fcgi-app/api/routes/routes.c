@@ -21,12 +21,12 @@ const struct route root_routes[] = {
     {HTTP_POST, "/debug/log", "log", route_log_level_set, ROUTE_TOKEN},
     {HTTP_GET, "/debug/", "admin", route_admin, ROUTE_ADMIN},
     {HTTP_GET, "/debug/status", "admin_status", route_admin_status, ROUTE_ADMIN},
-    {HTTP_GET, "/debug/pprof", "pprof", route_pprof_redirect, ROUTE_ADMIN},
-    {HTTP_GET, "/debug/pprof/", "pprof", route_pprof_index, ROUTE_ADMIN},
+    {HTTP_GET, "/debug/pprof", "pprof", route_pprof, ROUTE_ADMIN},
+    {HTTP_GET, "/debug/pprof/", "pprof", route_pprof, ROUTE_ADMIN},
     {HTTP_GET, "/debug/pprof/{name}", "pprof", route_pprof, ROUTE_ADMIN},
     {HTTP_POST, "/debug/pprof/{name}", "pprof", route_pprof, ROUTE_ADMIN},
-    {HTTP_GET, "/debug/pprof/saved/{name}", "pprof", route_pprof_saved, ROUTE_ADMIN},
-    {HTTP_GET, "/pprof/{name}", "pprof", route_pprof_legacy, ROUTE_ADMIN},
-    {HTTP_POST, "/pprof/{name}", "pprof", route_pprof_legacy, ROUTE_ADMIN},
+    {HTTP_GET, "/debug/pprof/saved/{name}", "pprof", route_pprof, ROUTE_ADMIN},
+    {HTTP_GET, "/pprof/{name}", "pprof", route_pprof, ROUTE_ADMIN},
+    {HTTP_POST, "/pprof/{name}", "pprof", route_pprof, ROUTE_ADMIN},
 };
 const size_t root_route_count = sizeof(root_routes) / sizeof(root_routes[0]);

@@ -39,15 +39,11 @@ route_handler route_health_live;    /* GET /health/live */
 route_handler route_health_ready;   /* GET /health/ready */
 route_handler route_payments;       /* POST /payments     payments.c */
 
-route_handler route_admin;          /* GET /debug/        admin.c, at the root */
-route_handler route_admin_status;   /* GET /debug/status */
-route_handler route_pprof_redirect; /* GET /debug/pprof         pprof.c, at the root */
-route_handler route_pprof_index;    /* GET /debug/pprof/ */
-route_handler route_pprof;          /* /debug/pprof/{name} */
-route_handler route_pprof_saved;    /* GET /debug/pprof/saved/{name} pprof_saved.c */
-route_handler route_pprof_legacy;   /* /pprof/{name} */
-route_handler route_log_level;      /* GET /debug/log     log_level.c, at the root */
-route_handler route_log_level_set;  /* POST /debug/log */
-route_handler route_metrics;        /* GET /metrics       metrics.c, at the root */
+route_handler route_admin;         /* GET /debug/        admin.c, at the root */
+route_handler route_admin_status;  /* GET /debug/status */
+route_handler route_pprof;         /* /debug/pprof..., /pprof/ pprof.c, at the root */
+route_handler route_log_level;     /* GET /debug/log     log_level.c, at the root */
+route_handler route_log_level_set; /* POST /debug/log */
+route_handler route_metrics;       /* GET /metrics       metrics.c, at the root */
 
 #endif

@@ -21,7 +21,7 @@ struct fixture {
     char run_dir[PATH_MAX];
     struct log_sink sink;
     struct log log;
-    struct profiling *profiling;
+    struct pprof *profiling;
     struct route_history history;
     struct auto_profile watcher;
 };
@@ -35,15 +35,14 @@ static int start(void **state)
     temp_dir_path(&fixture->dir, "run", fixture->run_dir);
     fixture->sink = (struct log_sink){.fd = memfd_create("log", MFD_CLOEXEC), .level = LOG_INFO};
     fixture->log = (struct log){.sink = &fixture->sink, .module = "test"};
-    const struct profiling_options options = {
+    const struct pprof_options options = {
         .run_dir = fixture->run_dir, .hz = 100, .log = &fixture->log};
-    if (profiling_new(&options, &fixture->profiling, &why))
-        fail_msg("profiling_new: %s %s", why.text, why.detail);
+    if (pprof_start(&options, &fixture->profiling, &why))
+        fail_msg("pprof_start: %s %s", why.text, why.detail);
     route_history_init(&fixture->history);
     fixture->watcher = (struct auto_profile){
         .profiling = fixture->profiling,
         .telemetry = &fixture->history.telemetry,
-        .run_dir = fixture->run_dir,
         .log = &fixture->log,
         .watch = cpu_watch_defaults,
     };
@@ -55,7 +54,7 @@ static int stop(void **state)
 {
     struct fixture *fixture = *state;
     auto_profile_stop(&fixture->watcher);
-    profiling_free(&fixture->profiling);
+    pprof_stop(&fixture->profiling);
     route_history_release(&fixture->history);
     temp_dir_release(&fixture->dir);
     close(fixture->sink.fd);

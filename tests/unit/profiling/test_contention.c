@@ -113,7 +113,7 @@ static void the_stack_begins_where_the_return_address_lies_or_with_the_caller(vo
 static void a_wait_has_its_route_as_label(void **state)
 {
     (void)state;
-    const struct sampler_route routes[] = {{"/answered", (uintptr_t)wait_for_answer}};
+    const struct pprof_route routes[] = {{"/answered", (uintptr_t)wait_for_answer}};
     const struct route_table table = {routes, 1};
     struct contention *contention = NULL;
     assert_int_equal(contention_new(&table, &contention), APP_OK);

@@ -24,7 +24,7 @@ static const struct route_table no_routes = {NULL, 0};
 static struct heap *heap_made(void)
 {
     struct heap *heap = NULL;
-    assert_int_equal(heap_new(&no_routes, &heap), APP_OK);
+    assert_int_equal(heap_new(&no_routes, "SETTING", &heap), APP_OK);
     return heap;
 }
 
@@ -35,7 +35,7 @@ static void a_build_with_another_allocator_says_so(void **state)
     struct profile *profile = NULL;
     struct err_buf why = {.text = ""};
     assert_int_equal(heap_profile(heap, &profile_kind_heap, &profile, &why), APP_NOT_FOUND);
-    assert_string_equal(why.text, "the heap is not sampled: PROFILE_HEAP is 0, or this build has "
+    assert_string_equal(why.text, "the heap is not sampled: SETTING is 0, or this build has "
                                   "another allocator than tcmalloc");
     assert_null(profile);
     heap_release_memory();
@@ -166,10 +166,10 @@ static void a_stack_begins_with_the_caller_of_malloc(void **state)
 static void samples_carry_the_route_of_their_stack(void **state)
 {
     (void)state;
-    const struct sampler_route routes[] = {{"/free", (uintptr_t)allocate_and_free}};
+    const struct pprof_route routes[] = {{"/free", (uintptr_t)allocate_and_free}};
     const struct route_table table = {routes, 1};
     struct heap *heap = NULL;
-    assert_int_equal(heap_new(&table, &heap), APP_OK);
+    assert_int_equal(heap_new(&table, "SETTING", &heap), APP_OK);
     allocate_and_free();
     struct profile *profile = profile_of(heap, &profile_kind_allocs);
     assert_true(profile_sum_in(profile, "allocate_and_free", "/free", ALLOC_SPACE) > 0);

@@ -55,7 +55,7 @@ __attribute__((noinline)) static void *handle_picture(void *unused)
 struct play {
     struct temp_dir dir;
     char run_dir[PATH_MAX];
-    struct sampler_route route;
+    struct pprof_route route;
     struct profiling *profiling;
     pthread_t burner;
 };
@@ -67,10 +67,10 @@ static int start(void **state)
     assert_non_null(play);
     temp_dir_init(&play->dir);
     temp_dir_path(&play->dir, "run", play->run_dir);
-    play->route = (struct sampler_route){"picture", (uintptr_t)handle_picture};
-    const struct profiling_options options = {
+    play->route = (struct pprof_route){"picture", (uintptr_t)handle_picture};
+    const struct pprof_options options = {
         .run_dir = play->run_dir,
-        .version = "1.2-test",
+        .words = {.version = "1.2-test", .heap_setting = "HEAP_SETTING"},
         .hz = 100,
         .ring_hz = 0,
         .routes = &play->route,
@@ -101,10 +101,9 @@ static int stop(void **state)
     return 0;
 }
 
-static struct profiling_result gather(const struct play *play, enum profiling_source source,
-                                      double seconds)
+static struct profiling_result gather(const struct play *play, const char *name, double seconds)
 {
-    const struct profiling_query query = {.source = source, .seconds = seconds};
+    const struct profiling_query query = {.provider = provider_find(name), .seconds = seconds};
     struct profiling_result result = {.profile = NULL};
     struct err_buf why = {.text = ""};
     enum app_err err = profiling_gather(play->profiling, &query, &result, &why);
@@ -119,7 +118,7 @@ static struct profiling_result gather(const struct play *play, enum profiling_so
 
 static void a_cpu_profile_has_the_busy_function_its_route_and_the_process(void **state)
 {
-    struct profiling_result result = gather(*state, PROFILING_CPU, 1);
+    struct profiling_result result = gather(*state, "profile", 1);
     const struct profile *profile = result.profile;
     struct profile_sample_view view;
     assert_ptr_equal(profile_kind_of(profile), &profile_kind_cpu);
@@ -142,14 +141,14 @@ static void a_cpu_profile_has_the_busy_function_its_route_and_the_process(void *
 
 static void a_goroutine_profile_has_every_thread(void **state)
 {
-    struct profiling_result result = gather(*state, PROFILING_GOROUTINE, 0);
+    struct profiling_result result = gather(*state, "goroutine", 0);
     assert_ptr_equal(profile_kind_of(result.profile), &profile_kind_goroutine);
     assert_int_equal(profile_sum_in(result.profile, "burn", "picture", 0), 1);
     assert_int_equal(profile_sum_in(result.profile, "main", NULL, 0), 1);
     assert_true(profile_total(result.profile, 0) >= 3); /* and the pool's */
     profile_free(&result.profile);
 
-    result = gather(*state, PROFILING_THREADCREATE, 0);
+    result = gather(*state, "threadcreate", 0);
     assert_ptr_equal(profile_kind_of(result.profile), &profile_kind_threads);
     assert_int_equal(profile_sum_in(result.profile, "burn", NULL, 0), 1);
     profile_free(&result.profile);
@@ -157,9 +156,9 @@ static void a_goroutine_profile_has_every_thread(void **state)
 
 static void waits_that_did_not_happen_are_an_empty_profile(void **state)
 {
-    static const enum profiling_source sources[] = {PROFILING_BLOCK, PROFILING_MUTEX};
+    static const char *const names[] = {"block", "mutex"};
     for (size_t i = 0; i < 2; i++) {
-        struct profiling_result result = gather(*state, sources[i], 0);
+        struct profiling_result result = gather(*state, names[i], 0);
         assert_ptr_equal(profile_kind_of(result.profile), &profile_kind_contention);
         profile_free(&result.profile);
     }
@@ -182,12 +181,13 @@ static void assert_not_found(const struct play *play, const struct profiling_que
 static void what_is_not_collected_is_not_found_with_its_reason(void **state)
 {
     const struct play *play = *state;
-    assert_not_found(play, &(struct profiling_query){.source = PROFILING_HEAP},
-                     "PROFILE_HEAP is 0");
-    assert_not_found(play, &(struct profiling_query){.source = PROFILING_ALLOCS},
-                     "PROFILE_HEAP is 0");
-    assert_not_found(play, &(struct profiling_query){PROFILING_PAST, 5, 10}, "the ring is off");
-    assert_not_found(play, &(struct profiling_query){.source = PROFILING_TOGGLED},
+    assert_not_found(play, &(struct profiling_query){.provider = provider_find("heap")},
+                     "HEAP_SETTING is 0");
+    assert_not_found(play, &(struct profiling_query){.provider = provider_find("allocs")},
+                     "HEAP_SETTING is 0");
+    assert_not_found(play, &(struct profiling_query){provider_find("past"), 5, 10},
+                     "the ring is off");
+    assert_not_found(play, &(struct profiling_query){.provider = provider_find("cpu")},
                      "sampling was never switched on");
 }
 
@@ -200,7 +200,7 @@ struct gatherer {
 static void *gather_a_second(void *object)
 {
     struct gatherer *gatherer = object;
-    const struct profiling_query query = {.source = PROFILING_CPU, .seconds = 1};
+    const struct profiling_query query = {.provider = provider_find("profile"), .seconds = 1};
     struct profiling_result result = {.profile = NULL};
     struct err_buf why = {.text = ""};
     gatherer->err = profiling_gather(gatherer->play->profiling, &query, &result, &why);
@@ -224,21 +224,8 @@ static void only_so_many_are_gathered_at_once(void **state)
     }
     assert_int_equal(done, GATHERS_AT_ONCE);
     assert_int_equal(busy, 1);
-    struct profiling_result result = gather(*state, PROFILING_GOROUTINE, 0);
+    struct profiling_result result = gather(*state, "goroutine", 0);
     profile_free(&result.profile);
-}
-
-static void each_name_is_a_source_and_no_other(void **state)
-{
-    (void)state;
-    static const char *const names[PROFILING__MAX] = {
-        "profile", "past",  "cpu",       "heap",         "allocs",
-        "block",   "mutex", "goroutine", "threadcreate", "threads"};
-    for (int source = 0; source < PROFILING__MAX; source++)
-        assert_int_equal(profiling_source_of(names[source]), source);
-    static const char *const others[] = {"", "CPU", "prof", "profiles", "state", "growth"};
-    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
-        assert_int_equal(profiling_source_of(others[i]), PROFILING__MAX);
 }
 
 /* --- The toggle and the states ------------------------------------------------------- */
@@ -274,7 +261,7 @@ static void the_toggle_is_in_the_state_and_its_samples_in_a_profile(void **state
     assert_false(state_of(play).sampler.toggle);
     assert_int_equal(state_of(play).sampler.toggle_left_s, 0);
 
-    struct profiling_result result = gather(play, PROFILING_TOGGLED, 0);
+    struct profiling_result result = gather(play, "cpu", 0);
     assert_true(profile_sum_in(result.profile, "burn", "picture", 0) > 0);
     profile_free(&result.profile);
 }
@@ -371,7 +358,7 @@ static void the_symbol_question_is_answered_by_gathered_files(void **state)
     assert_int_equal(profiling_symbols(play->profiling, "", 0, false, &out), APP_OK);
     assert_string_equal(out.data, "num_symbols: 1\n");
 
-    struct profiling_result result = gather(play, PROFILING_GOROUTINE, 0);
+    struct profiling_result result = gather(play, "goroutine", 0);
     char question[32];
     bool named = false;
     for (size_t i = 0; i < profile_sample_count(result.profile) && !named; i++) {
@@ -416,7 +403,7 @@ static void where_the_timer_is_taken_there_is_no_ring_and_so_no_profiling(void *
     struct profiling *junk = (struct profiling *)&sink;
     struct profiling *second = junk;
     struct profiling_coverage coverage;
-    const struct profiling_options options = {
+    const struct pprof_options options = {
         .run_dir = play->run_dir, .hz = 100, .ring_hz = 19, .log = &quiet};
     assert_int_equal(profiling_toggle(play->profiling, true, 60, &coverage, &why), APP_OK);
     assert_int_equal(profiling_new(&options, &second, &why), APP_UNAVAILABLE);
@@ -438,7 +425,6 @@ int main(int argc, char **argv)
     }
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nothing_is_freed_as_nothing),
-        cmocka_unit_test(each_name_is_a_source_and_no_other),
         cmocka_unit_test_setup_teardown(
             a_cpu_profile_has_the_busy_function_its_route_and_the_process, start, stop),
         cmocka_unit_test_setup_teardown(a_goroutine_profile_has_every_thread, start, stop),

@@ -77,7 +77,7 @@ static void burner_stop(struct burner *burner)
     pthread_join(burner->thread, NULL);
 }
 
-static struct sampler *sampler_with(int hz, int ring_hz, const struct sampler_route *routes,
+static struct sampler *sampler_with(int hz, int ring_hz, const struct pprof_route *routes,
                                     size_t route_count)
 {
     struct sampler_options options = {hz, ring_hz, routes, route_count, &quiet};
@@ -454,9 +454,9 @@ static void a_past_that_is_not_kept_is_not_found(void **state)
 static void a_sample_names_the_route_whose_function_it_is_below(void **state)
 {
     (void)state;
-    const struct sampler_route routes[] = {{"/idle", (uintptr_t)nothing},
-                                           {"/picture", (uintptr_t)handle_picture},
-                                           {"/other", (uintptr_t)handle_other}};
+    const struct pprof_route routes[] = {{"/idle", (uintptr_t)nothing},
+                                         {"/picture", (uintptr_t)handle_picture},
+                                         {"/other", (uintptr_t)handle_other}};
     struct sampler *sampler = sampler_with(250, 0, routes, 3);
     struct burner picture, other, none;
     burner_start(&picture, handle_picture);

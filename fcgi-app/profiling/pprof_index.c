@@ -6,31 +6,10 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-#include "api/routes/pprof.h"
+#include "profiling/pprof_private.h"
 #include "profiling/saved.h"
 
 enum { INDEX_MAX = 64 * 1024 };
-
-static const struct {
-    const char *link;
-    const char *name;
-    const char *description;
-} entries[] = {
-    {"flamegraph?seconds=5", "flame graph", "CPU of the next 5 seconds, as a picture with search"},
-    {"profile?seconds=5&debug=1", "profile",
-     "CPU of the next seconds: a table here, a profile for go tool pprof without debug=1"},
-    {"cpu?debug=1", "cpu", "what the sampling switch collected"},
-    {"flamegraph?profile=block", "block", "time spent waiting for cache, FaceBox and pictures"},
-    {"flamegraph?profile=mutex", "mutex", "time spent waiting for locks"},
-    {"flamegraph?profile=heap", "heap", "live memory (needs PROFILE_HEAP)"},
-    {"flamegraph?profile=allocs", "allocs", "all memory ever allocated (needs PROFILE_HEAP)"},
-    {"goroutine?debug=1", "goroutine", "stacks of all threads of all processes"},
-    {"goroutine?debug=2", "goroutine, each", "the same, each thread apart and by its name"},
-    {"threadcreate?debug=1", "threadcreate", "the same, by thread"},
-    {"saved", "saved", "profiles that were kept; POST keeps one of now"},
-    {"cmdline", "cmdline", "the command line, without secrets"},
-    {"sampling", "sampling", "what each process samples now; POST cpu=on switches it on"},
-};
 
 static const char head[] =
     "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
@@ -59,11 +38,11 @@ static enum app_err append_state(const struct state *state, struct buf *page)
 }
 
 /* A page without them is better than none. */
-static enum app_err append_states(struct exchange *exchange, struct buf *page)
+static enum app_err append_states(struct pprof_call *call, struct buf *page)
 {
     struct state *states = NULL;
     size_t count = 0;
-    if (profiling_states(exchange->app->profiling, &states, &count))
+    if (profiling_states(call->pprof->profiling, &states, &count))
         count = 0;
     enum app_err err = buf_printf(page,
                                   "</table>\n<h2>%zu processes</h2>\n<table>\n<tr><th>pid</th>"
@@ -77,10 +56,10 @@ static enum app_err append_states(struct exchange *exchange, struct buf *page)
 }
 
 /* Names are valid, so they need no escaping. */
-static enum app_err append_saved(struct exchange *exchange, struct buf *page)
+static enum app_err append_saved(struct pprof_call *call, struct buf *page)
 {
     struct saved_profile saved[SAVED_KEPT];
-    size_t count = saved_list(exchange->app->config.run_dir, saved);
+    size_t count = saved_list(call->pprof->options.run_dir, saved);
     enum app_err err = count > 0 ? buf_append_str(page, "<h2>Saved</h2>\n<ul>\n") : APP_OK;
     for (size_t i = 0; i < count && !err; i++)
         err = buf_printf(page,
@@ -90,26 +69,58 @@ static enum app_err append_saved(struct exchange *exchange, struct buf *page)
     return err || count == 0 ? err : buf_append_str(page, "</ul>\n");
 }
 
-enum app_err pprof_index(struct exchange *exchange)
+static enum app_err append_view(const struct provider_view *view, const struct pprof_words *words,
+                                struct buf *page)
+{
+    enum app_err err = buf_printf(page, "<tr><td><a href=\"%s\">%s</a></td><td>%s%s", view->link,
+                                  view->name, view->text, view->more ? view->more(words) : "");
+    if (!err && view->needs)
+        err = buf_printf(page, " (needs %s)", view->needs(words));
+    return err ? err : buf_append_str(page, "</td></tr>\n");
+}
+
+static enum app_err append_profiles(struct pprof_call *call, struct buf *page)
+{
+    const struct provider *provider;
+    enum app_err err = APP_OK;
+    for (size_t i = 0; (provider = provider_at(i)); i++)
+        for (size_t j = 0; j < PROVIDER_VIEWS_MAX && !err; j++)
+            if (provider->views[j].link)
+                err = append_view(&provider->views[j], &call->pprof->options.words, page);
+    return err;
+}
+
+static enum app_err append_pages(struct buf *page)
+{
+    const struct pprof_page *other;
+    enum app_err err = APP_OK;
+    for (size_t i = 0; (other = pprof_page_at(i)) && !err; i++)
+        if (other->text)
+            err = buf_printf(page, "<tr><td><a href=\"%s\">%s</a></td><td>%s</td></tr>\n",
+                             other->name, other->name, other->text);
+    return err;
+}
+
+enum app_err pprof_index(struct pprof_call *call)
 {
     struct buf page;
     buf_init(&page, INDEX_MAX);
     enum app_err err = buf_append_str(&page, head);
-    for (size_t i = 0; i < sizeof(entries) / sizeof(entries[0]) && !err; i++)
-        err = buf_printf(&page, "<tr><td><a href=\"%s\">%s</a></td><td>%s</td></tr>\n",
-                         entries[i].link, entries[i].name, entries[i].description);
     if (!err)
-        err = append_states(exchange, &page);
+        err = append_profiles(call, &page);
     if (!err)
-        err = append_saved(exchange, &page);
+        err = append_pages(&page);
+    if (!err)
+        err = append_states(call, &page);
+    if (!err)
+        err = append_saved(call, &page);
     if (!err)
         err = buf_append_str(&page, usage);
     if (!err)
-        err = response_header(exchange->response, "Content-Security-Policy",
-                              "default-src 'none'; frame-ancestors 'none'");
+        err = pprof_header(call, "Content-Security-Policy",
+                           "default-src 'none'; frame-ancestors 'none'");
     if (!err)
-        err =
-            response_send(exchange->response, 200, "text/html; charset=utf-8", page.data, page.len);
+        err = pprof_send_html(call, &page);
     buf_release(&page);
     return err;
 }
