@@ -512,12 +512,14 @@ check-headers: $(BUILD)/generated/stamp
 		$(CC) $(CPPFLAGS) $(CFLAGS) -Werror -fsyntax-only \
 			-Wno-pedantic -x c -include $$header /dev/null || exit 1; done
 
-# Functions that have a safer sister, and functions that are too long.
+# Functions that have a safer sister, functions that are too long, and includes that a room
+# may not have.
 BANNED := strcpy strcat sprintf vsprintf strtok gmtime localtime atoi atol gets
 check-lint:
 	$(call say,LINT,)
 	$(Q)! grep -nwE "($$(echo $(BANNED) | tr ' ' '|')) *\(" $(OWN_C)
 	$(Q)awk -f tests/function-length.awk -v max=100 $(OWN_C)
+	$(Q)awk -f tests/includes.awk $(OWN_C)
 
 # clangd reads compile_flags.txt as well.
 check-tidy: $(BUILD)/generated/stamp

@@ -21,7 +21,7 @@ struct flamegraph_options {
     const struct profile *profile; /* symbolized */
     const struct profile *base;    /* the same kind, to compare with; NULL: none */
     size_t value_index;            /* which values; see profile_value_default */
-    const char *title;             /* e.g. "CPU profile of emojify-api" */
+    const char *title;             /* e.g. "CPU profile of my-service" */
     const char *processes;         /* e.g. "4 of 4 processes"; NULL: not said */
     const char *base_title;        /* e.g. "the profile of 10:23"; NULL: "the base" */
 };

@@ -44,8 +44,8 @@ struct pprof_route {
 
 /* What the program calls things, for texts that people read. */
 struct pprof_words {
-    const char *program;      /* "emojify-api" */
-    const char *version;      /* "0.1.0" */
+    const char *program;      /* "my-service" */
+    const char *version;      /* "1.0" */
     const char *waits;        /* what pprof_waited tells of but locks: "the database and files" */
     const char *heap_setting; /* what sets heap_sample_bytes: "PROFILE_HEAP" */
 };
