@@ -66,6 +66,16 @@ static enum app_err send_saved(struct pprof_call *call, const char *name)
     return err;
 }
 
+/* Only CPU samples are kept of the past. */
+static enum app_err gather_base(struct pprof_call *call, const struct profiling_query *query,
+                                double ago, struct profiling_result *base)
+{
+    const struct profiling_query past = {provider_find("past"), query->seconds, ago};
+    if (query->provider->kind != past.provider->kind)
+        return err_set(call->why, APP_BAD_REQUEST, "base is for profiles of CPU time only");
+    return profiling_gather(call->pprof->profiling, &past, base, call->why);
+}
+
 enum app_err pprof_flamegraph(struct pprof_call *call)
 {
     char saved[SAVED_NAME_MAX];
@@ -76,10 +86,8 @@ enum app_err pprof_flamegraph(struct pprof_call *call)
     char processes[64], base_title[64], title[PPROF_TITLE_MAX];
     enum app_err err = read_query(call, &query);
     double base_ago = pprof_number(call, "base", 0);
-    if (!err && base_ago > 0) {
-        struct profiling_query past = {provider_find("past"), query.seconds, base_ago};
-        err = profiling_gather(call->pprof->profiling, &past, &base, call->why);
-    }
+    if (!err && base_ago > 0)
+        err = gather_base(call, &query, base_ago, &base);
     if (!err)
         err = pprof_gather(call, &query, &result);
     if (err)

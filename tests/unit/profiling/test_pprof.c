@@ -227,6 +227,19 @@ static void the_past_needs_a_ring(void **state)
                  "nothing of the past is kept: the ring is off");
 }
 
+static void only_cpu_time_is_compared_with_the_past(void **state)
+{
+    struct pprof_asker *asker = &((struct fixture *)*state)->asker;
+    static const char *const others[] = {"block", "heap", "goroutine", "threads"};
+    char uri[128];
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+        (void)snprintf(uri, sizeof(uri), "/debug/pprof/flamegraph?profile=%s&base=2", others[i]);
+        assert_error(asker, "GET", uri, APP_BAD_REQUEST, "base is for profiles of CPU time only");
+    }
+    assert_error(asker, "GET", "/debug/pprof/flamegraph?base=2", APP_NOT_FOUND,
+                 "nothing of the past is kept: the ring is off");
+}
+
 static void a_profile_needs_a_place_in_the_pool(void **state)
 {
     struct fixture *fixture = *state;
@@ -429,6 +442,7 @@ int main(int argc, char **argv)
         TEST(what_grows_is_told_as_a_difference),
         TEST(nobody_may_ask_for_longer_than_the_program_allows),
         TEST(the_past_needs_a_ring),
+        TEST(only_cpu_time_is_compared_with_the_past),
         TEST(a_profile_needs_a_place_in_the_pool),
         TEST(google_pprof_gets_errors_as_words),
         TEST(google_pprof_gets_its_own_formats),
