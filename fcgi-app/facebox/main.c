@@ -14,6 +14,7 @@
 #include "facebox/network.h"
 #include "facebox/server.h"
 #include "facebox/telemetry.h"
+#include "lib/base/background.h"
 #include "lib/base/limits.h"
 #include "lib/base/program.h"
 #include "lib/base/ticker.h"
@@ -172,6 +173,7 @@ int main(int argc, char **argv)
     (void)mallopt(M_ARENA_MAX, HEAPS); /* before there are threads */
     if (!program_start(&program, argc, argv, &exit_status))
         return exit_status;
+    background_enter();
     app.log = (struct log){.sink = &program.log_sink, .module = program.module};
     exit_status = run(&app);
     program_finish(&program);

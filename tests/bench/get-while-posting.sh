@@ -4,7 +4,9 @@
 # of GET (4 clients, together RATE requests a second, local tier by X-Sendfile), first alone, then
 # beside four clients that post new photographs of 2000 x 1333 without a pause. Also the
 # pictures made a second, alone and beside the GETs, and the longest that one took. The
-# programs run in sessions of their own, as stack.sh starts them. BEFORE as in faces.sh.
+# programs run in sessions of their own, as stack.sh starts them. The client of the GETs has
+# real-time priority where that is allowed: it stands for one on a machine of its own, and must not
+# wait for a core here. CLIENT= (empty) leaves it as it is. BEFORE as in faces.sh.
 set -eu
 cd "$(dirname "$0")/../.."
 . tests/bench/common.sh
@@ -16,6 +18,8 @@ PORT=${PORT:-18630}
 BUILD=${BUILD:-build/release}
 out=build/bench/get-while-posting
 load=$BUILD/tests/bench/load
+CLIENT=${CLIENT-chrt -f 1}
+! $CLIENT true 2>/dev/null && CLIENT=
 trees=now
 [ -z "${BEFORE:-}" ] || trees='now before'
 rm -rf "$out"
@@ -31,7 +35,7 @@ stop_all() { for tree in $trees; do stack "$tree" down || true; done; }
 trap stop_all EXIT
 
 get() { # tree row
-    "$load" -c 4 -r "$RATE" -s "$SECONDS_EACH" "$(port_of "$1")" /api/cache/bench-100k >"$out/get"
+    $CLIENT "$load" -c 4 -r "$RATE" -s "$SECONDS_EACH" "$(port_of "$1")" /api/cache/bench-100k >"$out/get"
     for name in p50_us p99_us; do member $name <"$out/get" >>"$out/$2.$name.$1"; done
 }
 post() { # tree seconds
@@ -68,7 +72,7 @@ for round in $(seq 1 "$ROUNDS"); do
 done
 
 cell() { quartiles '%.1f (%.1f-%.1f)' <"$out/$1.$3.$2"; }
-echo "GET at $RATE/s, us; pictures a second; median (quartiles) of $ROUNDS rounds"
+echo "GET at $RATE/s (client: ${CLIENT:-no priority}), us; pictures a second; median (quartiles) of $ROUNDS rounds"
 printf '%-7s %22s %24s %22s %24s %7s %20s %20s %12s\n' '' 'alone p50' 'alone p99' 'beside p50' 'beside p99' ratio \
     'pictures/s alone' 'beside' 'longest ms'
 for tree in $trees; do
