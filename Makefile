@@ -232,10 +232,10 @@ $(COUNT_ALLOCATIONS): tests/bench/count_allocations.c tests/bench/allocations.h
 
 # Each script in tests/bench/ but these is a benchmark. Those of BENCHES_APART take minutes by
 # themselves, or need perf as root, and are run by their names only.
-BENCHES_APART := profiling-cost profiling-share get-waits
+BENCHES_APART := faces get-while-posting profiling-cost profiling-share get-waits
 BENCHES := $(filter-out %/run.sh %/common.sh %/ways.sh %/fcgi.sh %/experiment.sh $(BENCHES_APART:%=\%/%.sh), \
 	$(wildcard tests/bench/*.sh))
-bench: deps deps-test ## measure what requests cost (BENCH=name for one; profiling-cost, profiling-share, get-waits by name only; build/bench/)
+bench: deps deps-test ## measure what requests cost (BENCH=name for one, some by name only; build/bench/)
 	$(call install,$(DEPS_BENCH))
 	@$(MAKE) all pictures bench-programs
 	@BUILD=$(BUILD) tests/bench/run.sh $(if $(BENCH),tests/bench/$(BENCH).sh,$(BENCHES))
