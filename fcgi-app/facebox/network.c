@@ -9,10 +9,12 @@
 #include <string.h>
 #include <xxhash.h>
 
+#define WHAT "the network file"
+
 /* A file from our own build does not fail here; another one, or a broken one, does. */
 static enum app_err refuse(struct err_buf *why, const char *reason)
 {
-    return err_set(why, APP_CONFIG, "the network file does not fit this program: %s", reason);
+    return err_set(why, APP_CONFIG, "it does not fit this program: %s", reason);
 }
 
 unsigned network_channels(const struct network *network, unsigned tensor)
@@ -146,14 +148,17 @@ enum app_err network_read(const void *data, size_t len, struct network *network,
 enum app_err network_open(const char *path, struct network *network, struct err_buf *why)
 {
     struct data_file file;
-    enum app_err err = data_file_open(path, NETWORK_FILE_NAME, "the network file", &file, why);
+    struct err_buf reason = {.text = ""};
+    enum app_err err = data_file_open(path, NETWORK_FILE_NAME, WHAT, &file, why);
     if (err)
         return err;
-    err = network_read(file.data, file.len, network, why);
-    if (err)
+    err = network_read(file.data, file.len, network, &reason);
+    if (err) {
+        err_set(why, err, WHAT " %s: %s", file.path, reason.text);
         data_file_close(&file);
-    else
+    } else {
         network->file = file;
+    }
     return err;
 }
 

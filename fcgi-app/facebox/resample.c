@@ -84,10 +84,10 @@ static void blend_rows(const struct rgb_area *area, const struct tap *tap, const
         float weight = weights[i];
         if (i == 0) {
             for (size_t x = 0; x < count; x++)
-                row[x] = weight * pixels[x];
+                row[x] = weight * (float)pixels[x];
         } else {
             for (size_t x = 0; x < count; x++)
-                row[x] += weight * pixels[x];
+                row[x] += weight * (float)pixels[x];
         }
     }
 }

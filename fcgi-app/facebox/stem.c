@@ -150,7 +150,7 @@ static int first_needed_row(const struct stem *stem, const struct network *netwo
 static void find_capacities(const struct network *network, struct stem *stem)
 {
     for (int step = 0; step < count_steps(stem); step++) {
-        int firsts[STEM_MAX_OPS + 1];
+        int firsts[STEM_MAX_OPS + 1] = {0};
         for (unsigned i = 0; i <= stem->op_count; i++)
             firsts[i] = first_needed_row(stem, network, i);
         for (unsigned i = 1; i <= stem->op_count; i++) {

@@ -56,27 +56,30 @@ static bool map(int fd, struct data_file *file)
     void *data = mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_SHARED, fd, 0);
     if (data == MAP_FAILED)
         return false;
-    *file = (struct data_file){data, (size_t)status.st_size};
+    file->data = data;
+    file->len = (size_t)status.st_size;
     return true;
 }
 
 enum app_err data_file_open(const char *path, const char *name, const char *what,
                             struct data_file *file, struct err_buf *why)
 {
-    char found[PATH_MAX];
+    struct data_file opened = {.data = NULL};
     if (!path) {
-        enum app_err err = find(name, what, found, why);
+        enum app_err err = find(name, what, opened.path, why);
         if (err)
             return err;
-        path = found;
+    } else if (snprintf(opened.path, sizeof(opened.path), "%s", path) >= (int)sizeof(opened.path)) {
+        return err_set(why, APP_CONFIG, "%s: the path is too long", what);
     }
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    bool mapped = fd >= 0 && map(fd, file);
+    int fd = open(opened.path, O_RDONLY | O_CLOEXEC);
+    bool mapped = fd >= 0 && map(fd, &opened);
     int reason = errno;
     if (fd >= 0)
         close(fd);
     if (!mapped)
-        return err_set(why, APP_CONFIG, "%s %s: %s", what, path, strerror(reason));
+        return err_set(why, APP_CONFIG, "%s %s: %s", what, opened.path, strerror(reason));
+    *file = opened;
     return APP_OK;
 }
 
@@ -84,5 +87,6 @@ void data_file_close(struct data_file *file)
 {
     if (file->data)
         munmap(file->data, file->len);
-    *file = (struct data_file){NULL, 0};
+    file->data = NULL;
+    file->len = 0;
 }

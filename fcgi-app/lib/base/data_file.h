@@ -7,6 +7,7 @@
 #ifndef LIB_BASE_DATA_FILE_H
 #define LIB_BASE_DATA_FILE_H
 
+#include <limits.h>
 #include <stddef.h>
 
 #include "lib/base/err.h"
@@ -14,6 +15,7 @@
 struct data_file {
     void *data; /* page-aligned; NULL: not open */
     size_t len;
+    char path[PATH_MAX]; /* for messages */
 };
 
 /*

@@ -47,8 +47,7 @@ static void assert_refused(const void *data, size_t len, const char *reason)
     struct network network = untouched;
     struct err_buf why = {.text = ""};
     assert_int_equal(read_copy(data, len, &network, &why), APP_CONFIG);
-    if (!strstr(why.text, "the network file does not fit this program: ") ||
-        !strstr(why.text, reason))
+    if (!strstr(why.text, "it does not fit this program: ") || !strstr(why.text, reason))
         fail_msg("\"%s\" instead of \"%s\"", why.text, reason);
     assert_memory_equal(&network, &untouched, sizeof(network));
 }

@@ -32,7 +32,7 @@ static int remove_directory(void **state)
 
 static void assert_refused(const char *path, const char *reason)
 {
-    struct data_file file = {NULL, 77};
+    struct data_file file = {.len = 77};
     struct err_buf why = {.text = ""};
     assert_int_equal(data_file_open(path, NAME, WHAT, &file, &why), APP_CONFIG);
     if (!strstr(why.text, WHAT) || !strstr(why.text, reason) || (path && !strstr(why.text, path)))
@@ -43,7 +43,7 @@ static void assert_refused(const char *path, const char *reason)
 static void a_file_is_mapped_and_let_go(void **state)
 {
     (void)state;
-    struct data_file file = {NULL, 0};
+    struct data_file file = {.len = 0};
     char path[PATH_MAX];
     temp_dir_write(&dir, NAME, "content", 7);
     temp_dir_path(&dir, NAME, path);
@@ -91,7 +91,7 @@ static void a_file_of_nowhere_is_said_to_be_missing_in_both_places(void **state)
 /* In the copy: prints what the file says, or why there is none. */
 static int print_file(void)
 {
-    struct data_file file = {NULL, 0};
+    struct data_file file = {.len = 0};
     struct err_buf why = {.text = ""};
     if (data_file_open(NULL, NAME, WHAT, &file, &why)) {
         printf("%s\n", why.text);
