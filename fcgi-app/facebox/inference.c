@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <unistd.h>
 #include <xnnpack.h>
 
 #include "facebox/stem.h"
@@ -46,13 +47,15 @@ static enum app_err fail(struct err_buf *why, enum xnn_status status)
 
 enum app_err inference_library_init(struct err_buf *why)
 {
+    if (access("/proc/cpuinfo", R_OK)) /* libcpuinfo would crash where /sys is missing, too */
+        return err_set(why, APP_INTERNAL,
+                       "/proc/cpuinfo cannot be read, from which XNNPACK learns what the processor "
+                       "can do (systemd: ProcSubset=pid hides it)");
     enum xnn_status status = xnn_initialize(NULL);
     if (status == xnn_status_success)
         return APP_OK;
     enum app_err err = fail(why, status);
-    return err_set(why, err,
-                   "XNNPACK cannot be started: it reads what the processor can do from "
-                   "/proc/cpuinfo and /sys/devices/system/cpu; can this process?");
+    return err_set(why, err, "XNNPACK cannot be started on this processor");
 }
 
 void inference_library_release(void)

@@ -214,6 +214,24 @@ static void users_and_directories_are_made_as_the_units_need_them(void **state)
                       "test \"$(stat -c '%a %u %g' $D/run/emojify-web)\" = '700 33 33'");
 }
 
+/* $1: mount options of /proc. Prints the log of a detector that sees such a /proc only. */
+#define START_DETECTOR                                                                             \
+    "start() { unshare -m sh -c 'mount -t proc -o \"'\"$1\"'\" proc /proc && "                     \
+    "BIND_PORT=0 timeout 2 \"$BUILD\"/emojify-facebox 2>&1'; }; "
+
+static void the_detector_starts_with_what_its_unit_lets_it_see_of_proc(void **state)
+{
+    struct fixture *fixture = *state;
+    if (!command_exists("unshare") || geteuid() != 0)
+        skip();
+    install_units(fixture);
+    run_well(fixture, START_DETECTOR
+             "subset=$(sed -n 's/^ProcSubset=//p' " UNITS "/emojify-facebox.service); "
+             "start \"rw${subset:+,subset=$subset}\" | grep -q 'Service started'");
+    run_well(fixture, START_DETECTOR "start rw,subset=pid | grep 'Cannot start' | "
+                                     "grep -q '/proc/cpuinfo cannot be read'");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -231,6 +249,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(systemd_takes_the_units_as_they_are, setup, teardown),
         cmocka_unit_test_setup_teardown(each_unit_is_exposed_less_than_two_and_a_half, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(the_detector_starts_with_what_its_unit_lets_it_see_of_proc,
+                                        setup, teardown),
         cmocka_unit_test_setup_teardown(users_and_directories_are_made_as_the_units_need_them,
                                         setup, teardown),
     };
