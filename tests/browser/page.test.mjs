@@ -36,7 +36,7 @@ test('One click on a sample leads from the fresh page to the picture with emoji'
   await screenshot(page, 'light-idle');
   await assertAccessible(page, 'idle');
   await listen(page);
-  await clickSample(page, 'Both of them');
+  await clickSample(page, 'Two portraits');
   await waitForStage(page, 'result');
   assert.match(await textOf(page, 'result-title'), /^2 faces covered$/);
   assert.equal(await page.evaluate(() => document.activeElement.id), 'result-title');
@@ -134,7 +134,7 @@ test('Everything can be done with the keyboard alone', async (t) => {
   await tabTo('download');
   const [download] = await Promise.all([page.waitForEvent('download'), page.keyboard.press('Enter')]);
   assert.ok(statSync(await download.path()).size > 10000);
-  await tabTo('Eileen Collins');
+  await tabTo('Snapshots');
   await page.keyboard.press('Enter');
   await page.waitForFunction(() => document.getElementById('recent').children.length === 2);
 });
@@ -198,8 +198,9 @@ test('A server without background jobs is asked to do it at once', async (t) => 
   await answerWith(page, '**/api/emojify/', 501, { code: 'not-implemented' });
   const seen = [];
   page.on('request', (request) => request.method() === 'POST' && seen.push(new URL(request.url()).pathname));
-  await clickSample(page, 'Eileen Collins');
+  await clickSample(page, 'Snapshots');
   await waitForStage(page, 'result');
+  assert.match(await textOf(page, 'result-title'), /^5 faces covered$/);
   await clickSample(page, 'Grace Hopper');
   await page.waitForFunction(() => document.getElementById('recent').children.length === 2);
   assert.deepEqual(seen, ['/api/emojify/', '/api/', '/api/'], 'the answer 501 is remembered');
@@ -229,7 +230,7 @@ test('Work can be cancelled, and its late answer changes nothing', async (t) => 
 test('A picture that is given while another one is shown or worked on takes its place', async (t) => {
   const page = await openPage(browser, t);
   await page.evaluate(() => {
-    for (const name of ['Grace Hopper', 'Eileen Collins', 'Both of them']) document.querySelector(`[data-name="${name}"]`).click();
+    for (const name of ['Grace Hopper', 'Snapshots', 'Two portraits']) document.querySelector(`[data-name="${name}"]`).click();
   });
   await waitForStage(page, 'result');
   await page.waitForFunction(() => document.getElementById('recent').children.length > 0);

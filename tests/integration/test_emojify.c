@@ -255,12 +255,12 @@ static void a_picture_without_faces_comes_back_as_it_was(void **state)
     const struct scene *scene = *state;
     struct http_reply reply;
     struct buf original;
-    scene_post(scene, scene_url(scene, "/pictures/camera.png").text, SCENE_JSON, &reply);
+    scene_post(scene, scene_url(scene, "/pictures/coffee.png").text, SCENE_JSON, &reply);
     json_t *answer = assert_json(&reply);
     assert_int_equal(json_integer_value(json_object_get(answer, "faces")), 0);
     assert_true(json_is_integer(json_object_get(answer, "faces")));
 
-    scene_picture("camera.png", &original);
+    scene_picture("coffee.png", &original);
     struct http_reply result = get_result(scene, json_string_value(json_object_get(answer, "id")));
     VipsImage *before = decode_colour(&original);
     VipsImage *after = decode_colour(&result.body);
