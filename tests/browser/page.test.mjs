@@ -36,6 +36,10 @@ test('One click on a sample leads from the fresh page to the picture with emoji'
   await screenshot(page, 'light-idle');
   await assertAccessible(page, 'idle');
   await listen(page);
+  let polls = 0; // the work itself may be over before the page asks how far it is
+  await page.route('**/api/emojify/*', (route) => (route.request().method() === 'GET' && polls++ === 0
+    ? route.fulfill({ json: { id: '0', length: 1, position: 0, status: 'PROCESSING', step: 'detect', error: null, key: null } })
+    : route.continue()));
   await clickSample(page, 'Two portraits');
   await waitForStage(page, 'result');
   assert.match(await textOf(page, 'result-title'), /^2 faces covered$/);
@@ -137,6 +141,7 @@ test('Everything can be done with the keyboard alone', async (t) => {
   await tabTo('Snapshots');
   await page.keyboard.press('Enter');
   await page.waitForFunction(() => document.getElementById('recent').children.length === 2);
+  assert.match(await textOf(page, 'result-title'), /^5 faces covered$/);
 });
 
 test('The link of the result is copied, and is the picture', async (t) => {
@@ -200,7 +205,6 @@ test('A server without background jobs is asked to do it at once', async (t) => 
   page.on('request', (request) => request.method() === 'POST' && seen.push(new URL(request.url()).pathname));
   await clickSample(page, 'Snapshots');
   await waitForStage(page, 'result');
-  assert.match(await textOf(page, 'result-title'), /^5 faces covered$/);
   await clickSample(page, 'Grace Hopper');
   await page.waitForFunction(() => document.getElementById('recent').children.length === 2);
   assert.deepEqual(seen, ['/api/emojify/', '/api/', '/api/'], 'the answer 501 is remembered');
@@ -237,7 +241,7 @@ test('A picture that is given while another one is shown or worked on takes its 
   const shown = await page.evaluate(() => [document.getElementById('after').src, document.getElementById('link').value]);
   assert.equal(shown[0], shown[1], 'picture and link are of the same one');
   await page.click('[data-name="Grace Hopper"]');
-  await page.click('[data-name="Both of them"]');
+  await page.click('[data-name="Two portraits"]');
   await page.waitForFunction(() => document.getElementById('after').naturalWidth === 1000 && !document.getElementById('result').hidden);
 });
 

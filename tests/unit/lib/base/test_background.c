@@ -47,7 +47,7 @@ static int enter(void)
 
 static int enter_when_lower_already(void)
 {
-    (void)setpriority(PRIO_PROCESS, 0, 15);
+    (void)setpriority(PRIO_PROCESS, 0, 16);
     return enter();
 }
 
@@ -68,16 +68,23 @@ static int enter_in_session_of_another(void)
     return before == autogroup_nice() ? 0 : 1;
 }
 
+/* Or further, if whoever runs the test gives way already. */
+static int expected_nice(void)
+{
+    int nice_now = getpriority(PRIO_PROCESS, 0);
+    return nice_now > BACKGROUND_NICE ? nice_now : BACKGROUND_NICE;
+}
+
 static void the_process_gives_way(void **state)
 {
     (void)state;
-    assert_int_equal(in_child(enter), BACKGROUND_NICE);
+    assert_int_equal(in_child(enter), expected_nice());
 }
 
 static void what_gave_way_more_stays_so(void **state)
 {
     (void)state;
-    assert_int_equal(in_child(enter_when_lower_already), 15);
+    assert_int_equal(in_child(enter_when_lower_already), 16);
 }
 
 static void its_own_session_gives_way_too(void **state)
