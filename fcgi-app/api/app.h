@@ -37,9 +37,8 @@
 #include "lib/net/address_guard.h"
 #include "lib/net/http_client.h"
 
-enum { APP_MAX_ROUTES = 64 };
-
 struct background; /* see api/jobs/background.h */
+struct routes;     /* see api/routes/routes.h */
 
 /* The process. Filled by main, then read-only but for what says otherwise. */
 struct app {
@@ -51,12 +50,11 @@ struct app {
     struct cache_client *cache;
     struct local_cache *tier; /* NULL: there is none; its functions take any thread */
     struct face_client faces;
-    struct authn *authn;         /* NULL: requests need no token */
-    struct profiling *profiling; /* NULL: PROFILE is off, and its routes do not exist */
-    struct sampler_route route_functions[APP_MAX_ROUTES]; /* for the profiles' route label */
-    /* Both count with an atomic of their own. */
-    struct admin_guard admin_guard;     /* of /debug/ and /pprof/, which PROFILE_AUTH may open */
-    struct admin_guard token_guard;     /* never open */
+    struct authn *authn;                   /* NULL: requests need no token */
+    struct profiling *profiling;           /* NULL: PROFILE is off, and its routes do not exist */
+    struct sampler_route *route_functions; /* for the profiles' route label */
+    struct routes *routes;
+    struct admin_guard admin_guard;     /* counts with an atomic of its own */
     struct telemetry telemetry;         /* its functions take any thread */
     struct table *table;                /* takes any thread */
     struct background *background;      /* takes any thread; NULL: no jobs, for WORKERS is 1 */

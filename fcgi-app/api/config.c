@@ -16,8 +16,8 @@
 static enum app_err check_api_path(const char *value, struct err_buf *why)
 {
     size_t len = strlen(value);
-    if (len == 0 || value[0] != '/' || value[len - 1] != '/')
-        return err_set(why, APP_CONFIG, "must begin and end with /");
+    if (len == 0 || value[0] != '/' || value[len - 1] != '/' || strchr(value, '{'))
+        return err_set(why, APP_CONFIG, "must begin and end with /, without {");
     return APP_OK;
 }
 
@@ -108,7 +108,8 @@ static enum app_err check_profile_token(const char *value, struct err_buf *why)
 static enum app_err check_all(const void *checked, struct err_buf *why)
 {
     const struct api_config *config = checked;
-    if (config->profile && config->profile_auth == 0 && config->profile_token[0] == '\0')
+    if (config->profile && config->profile_auth == PROFILE_AUTH_TOKEN &&
+        config->profile_token[0] == '\0')
         return err_set(why, APP_CONFIG,
                        "PROFILE=on needs PROFILE_TOKEN, or PROFILE_AUTH=none when the web server "
                        "guards /debug/ and /pprof/");

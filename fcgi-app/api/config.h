@@ -20,8 +20,9 @@ struct fault_config {
     int64_t delay_ms;
 };
 
-/* Values of metrics_auth, in the order of the choices. */
+/* Values of metrics_auth and profile_auth, in the order of their choices. */
 enum { METRICS_AUTH_NONE, METRICS_AUTH_TOKEN };
+enum { PROFILE_AUTH_TOKEN, PROFILE_AUTH_NONE };
 
 struct api_config {
     const char *api_path; /* begins and ends with '/' */
@@ -59,7 +60,7 @@ struct api_config {
     bool profile;
     const char *profile_token;
     int metrics_auth; /* METRICS_AUTH_... */
-    int profile_auth; /* 0: the token, 1: none */
+    int profile_auth; /* PROFILE_AUTH_... */
     int64_t profile_hz;
     int64_t profile_ring_hz;
     int64_t profile_max_seconds;

@@ -84,11 +84,16 @@ static enum app_err start_authn(struct app *app)
 }
 
 /* Names for the route label of a profile's samples: the handlers themselves. */
-static size_t route_functions(struct sampler_route *out, const struct route *routes, size_t count)
+static enum app_err list_route_functions(struct app *app, size_t *count)
 {
-    for (size_t i = 0; i < count; i++)
-        out[i] = (struct sampler_route){routes[i].name, (uintptr_t)routes[i].handler};
-    return count;
+    const struct route *routes = routes_all(app->routes, count);
+    app->route_functions = calloc(*count, sizeof(*app->route_functions));
+    if (!app->route_functions)
+        return APP_NO_MEMORY;
+    for (size_t i = 0; i < *count; i++)
+        app->route_functions[i] =
+            (struct sampler_route){routes[i].name, (uintptr_t)routes[i].handler};
+    return APP_OK;
 }
 
 static enum app_err start_profiling(struct app *app, struct err_buf *why)
@@ -96,8 +101,10 @@ static enum app_err start_profiling(struct app *app, struct err_buf *why)
     const struct api_config *config = &app->config;
     if (!config->profile)
         return APP_OK;
-    size_t count = route_functions(app->route_functions, api_routes, api_route_count);
-    count += route_functions(app->route_functions + count, root_routes, root_route_count);
+    size_t count;
+    enum app_err err = list_route_functions(app, &count);
+    if (err)
+        return err;
     const struct profiling_options options = {
         .run_dir = config->run_dir,
         .hz = (int)config->profile_hz,
@@ -152,14 +159,14 @@ static enum app_err start_jobs(struct app *app)
 static enum app_err app_init(struct app *app, struct err_buf *why)
 {
     const struct api_config *config = &app->config;
-    app->token_guard.token = config->profile_token;
     app->admin_guard.token = config->profile_token;
-    app->admin_guard.open = config->profile_auth != 0;
     app->faces = (struct face_client){config->facebox, config->facebox_user, config->facebox_pass,
                                       &app->breakers.facebox};
     breakers_init(&app->breakers, &app->telemetry, &app->log);
 
     enum app_err err = health_init(&app->health);
+    if (!err)
+        err = routes_new(config, &app->routes);
     if (!err)
         err = start_authn(app);
     if (!err)
@@ -198,6 +205,7 @@ static void app_release(struct app *app)
     background_free(&app->background);
     table_free(&app->table);
     profiling_free(&app->profiling);
+    free(app->route_functions);
     telemetry_stop(&app->telemetry);
     coalescer_free(&app->gets);
     cache_client_free(&app->cache);
@@ -206,6 +214,7 @@ static void app_release(struct app *app)
     picture_library_release();
     http_client_global_release();
     authn_free(&app->authn);
+    routes_free(&app->routes);
     log_level_release(&app->log_level);
     health_release(&app->health);
     breakers_release(&app->breakers);

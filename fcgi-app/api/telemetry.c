@@ -7,7 +7,6 @@
 #include <string.h>
 #include <time.h>
 
-#include "api/routes/routes.h"
 #include "lib/base/clock.h"
 #include "lib/picture/picture.h"
 #include "lib/telemetry/metrics_columns.h"
@@ -100,37 +99,6 @@ static const char *fault_type_label(size_t index)
     return index < FAULT_TYPE__MAX ? fault_type_names[index] : NULL;
 }
 
-/* The API's rows, then those at the root; NULL beyond the last. */
-static const struct route *route_row(size_t row)
-{
-    if (row < api_route_count)
-        return &api_routes[row];
-    row -= api_route_count;
-    return row < root_route_count ? &root_routes[row] : NULL;
-}
-
-/*
- * A name of each row, and "none" for what is no route. Rows that share a name, one
- * for each method, are counted at the first of them, so the others stay empty and,
- * in a sparse metric, unseen.
- */
-static const char *route_label(size_t index)
-{
-    const struct route *row = route_row(index);
-    if (row)
-        return row->name;
-    return index == api_route_count + root_route_count ? "none" : NULL;
-}
-
-static size_t route_index(const struct route *route)
-{
-    size_t index = 0;
-    const struct route *row;
-    while ((row = route_row(index)) && (!route || strcmp(row->name, route->name) != 0))
-        index++;
-    return index;
-}
-
 /* --- The table ------------------------------------------------------------------- */
 
 #define US INT64_C(1000)
@@ -176,7 +144,7 @@ enum row {
 
 #define ROUTE_LABEL                                                                                \
     {                                                                                              \
-        .name = "route", .value = route_label                                                      \
+        .name = "route", .value = route_name_text                                                  \
     }
 #define UPSTREAM_LABEL                                                                             \
     {                                                                                              \
@@ -367,22 +335,18 @@ static size_t column(const struct telemetry *telemetry, enum row row, size_t lab
 bool telemetry_route_at(const struct telemetry *telemetry, size_t index,
                         struct telemetry_route *route)
 {
-    for (size_t row = 0; route_label(row); row++) {
-        const struct route *found = route_row(row);
-        if (route_index(found) != row || index-- > 0) /* counted at the first of its name */
-            continue;
-        *route = (struct telemetry_route){
-            .name = route_label(row),
-            .admin = found && (found->flags & (ROUTE_ADMIN | ROUTE_TOKEN | ROUTE_METRICS)) != 0,
-            .requests = column(telemetry, ROW_REQUESTS, row),
-            .cpu = column(telemetry, ROW_CPU, row),
-            .duration = column(telemetry, ROW_REQUEST_DURATION, row),
-            .bounds = request_bounds,
-            .bound_count = table[ROW_REQUEST_DURATION].bound_count,
-        };
-        return true;
-    }
-    return false;
+    if (index >= ROUTE_NAME__MAX)
+        return false;
+    *route = (struct telemetry_route){
+        .name = route_name_text(index),
+        .admin = route_name_is_operators((enum route_name)index),
+        .requests = column(telemetry, ROW_REQUESTS, index),
+        .cpu = column(telemetry, ROW_CPU, index),
+        .duration = column(telemetry, ROW_REQUEST_DURATION, index),
+        .bounds = request_bounds,
+        .bound_count = table[ROW_REQUEST_DURATION].bound_count,
+    };
+    return true;
 }
 
 /* --- Requests -------------------------------------------------------------------- */
@@ -394,11 +358,11 @@ void telemetry_request_begin(struct telemetry *telemetry, struct telemetry_reque
 }
 
 /* "cache.called" and its like, which the Go service had for its three routes. */
-static void time_route(struct telemetry *telemetry, const struct route *route, int64_t spent_ns,
+static void time_route(struct telemetry *telemetry, enum route_name route, int64_t spent_ns,
                        int status)
 {
     char name[NAME_LEN];
-    (void)snprintf(name, sizeof(name), "%s.called", route->name);
+    (void)snprintf(name, sizeof(name), "%s.called", route_name_text(route));
     statsd_timing(telemetry->statsd, name, spent_ns, status);
 }
 
@@ -406,7 +370,7 @@ void telemetry_request_end(struct telemetry *telemetry, const struct telemetry_r
                            const struct telemetry_outcome *outcome)
 {
     struct metrics *metrics = telemetry->metrics;
-    size_t route = route_index(outcome->route);
+    enum route_name route = outcome->route;
     int64_t now_ns = clock_now_ns();
     int64_t spent_ns = now_ns - outcome->started_ns;
     int64_t cpu_ns = clock_thread_cpu_ns() - request->cpu_ns;
@@ -420,8 +384,8 @@ void telemetry_request_end(struct telemetry *telemetry, const struct telemetry_r
         metrics_add(metrics, ROW_CPU, METRIC_AT(route), (uint64_t)cpu_ns);
     metrics_gauge_add(metrics, ROW_IN_FLIGHT, METRIC_AT(0), -1);
     metrics_tick(metrics, now_ns);
-    if (telemetry->statsd && outcome->route && route < api_route_count)
-        time_route(telemetry, outcome->route, spent_ns, status);
+    if (telemetry->statsd && route != ROUTE_NONE && !route_name_is_operators(route))
+        time_route(telemetry, route, spent_ns, status);
 }
 
 /* --- Steps ----------------------------------------------------------------------- */
@@ -508,11 +472,9 @@ void telemetry_job_begin(struct telemetry_request *job)
 
 void telemetry_job_end(struct telemetry *telemetry, const struct telemetry_request *job)
 {
-    static const struct route asked_by = {.name = "emojify_create"};
     int64_t cpu_ns = clock_thread_cpu_ns() - job->cpu_ns;
     if (cpu_ns > 0)
-        metrics_add(telemetry->metrics, ROW_CPU, METRIC_AT(route_index(&asked_by)),
-                    (uint64_t)cpu_ns);
+        metrics_add(telemetry->metrics, ROW_CPU, METRIC_AT(ROUTE_EMOJIFY_CREATE), (uint64_t)cpu_ns);
 }
 
 void telemetry_shared(struct telemetry *telemetry)

@@ -14,9 +14,10 @@
 #include <stdint.h>
 
 #include "api/config.h"
+#include "api/route_name.h"
 #include "lib/base/err.h"
 #include "lib/base/log.h"
-#include "lib/http/router.h"
+#include "lib/http/method.h"
 #include "lib/telemetry/history.h"
 #include "lib/telemetry/metrics.h"
 #include "lib/telemetry/statsd.h"
@@ -105,7 +106,7 @@ void telemetry_request_begin(struct telemetry *telemetry, struct telemetry_reque
 
 /* What has become of it. */
 struct telemetry_outcome {
-    const struct route *route; /* NULL: none was found */
+    enum route_name route;
     enum http_method method;
     int status;
     int64_t started_ns;
