@@ -37,8 +37,9 @@
 #include "lib/net/address_guard.h"
 #include "lib/net/http_client.h"
 
-struct background; /* see api/jobs/background.h */
-struct routes;     /* see api/routes/routes.h */
+struct background;   /* see api/jobs/background.h */
+struct read_through; /* see api/localcache/read_through.h */
+struct routes;       /* see api/routes/routes.h */
 
 /* The process. Filled by main, then read-only but for what says otherwise. */
 struct app {
@@ -60,7 +61,7 @@ struct app {
     struct background *background;      /* takes any thread; NULL: no jobs, for WORKERS is 1 */
     struct health health;               /* has a lock of its own */
     struct log_level_control log_level; /* so has this */
-    struct coalescer *gets;             /* of the cache, by id */
+    struct read_through *reads;         /* of the cache; takes any thread */
     struct ticker *chores;              /* see api/chores.h */
     struct cache_watch cache_watch;     /* the chores' own */
     struct auto_profile auto_profile;   /* the chores' own */

@@ -15,6 +15,7 @@
 #include "api/handler.h"
 #include "api/jobs/background.h"
 #include "api/jobs/work.h"
+#include "api/localcache/read_through.h"
 #include "api/profiling/sampler.h"
 #include "api/routes/routes.h"
 #include "lib/base/clock.h"
@@ -66,6 +67,19 @@ static enum app_err start_tier(struct app *app)
         .log = &app->log,
     };
     return local_cache_new(&options, &app->tier);
+}
+
+static enum app_err start_reads(struct app *app)
+{
+    const struct read_through_options options = {
+        .cache = app->cache,
+        .tier = app->tier,
+        .stays_fresh = app->config.local_cache_ttl_ms > 0,
+        .table = app->table,
+        .telemetry = &app->telemetry,
+        .timeout_ms = app->config.cache_timeout_ms,
+    };
+    return read_through_new(&options, &app->reads);
 }
 
 /* NULL in app->authn means that requests need no token, which an operator should have meant. */
@@ -182,8 +196,6 @@ static enum app_err app_init(struct app *app, struct err_buf *why)
     if (!err)
         err = start_cache_client(app, why);
     if (!err)
-        err = route_cache_init(app);
-    if (!err)
         err = telemetry_start(&app->telemetry, config, &app->log, why);
     if (!err)
         err = start_profiling(app, why);
@@ -194,6 +206,8 @@ static enum app_err app_init(struct app *app, struct err_buf *why)
     if (!err)
         err = start_tier(app);
     if (!err)
+        err = start_reads(app);
+    if (!err)
         err = chores_start(app);
     return err;
 }
@@ -201,13 +215,13 @@ static enum app_err app_init(struct app *app, struct err_buf *why)
 static void app_release(struct app *app)
 {
     chores_stop(app);
+    read_through_free(&app->reads);
     local_cache_free(&app->tier);
     background_free(&app->background);
     table_free(&app->table);
     profiling_free(&app->profiling);
     free(app->route_functions);
     telemetry_stop(&app->telemetry);
-    coalescer_free(&app->gets);
     cache_client_free(&app->cache);
     address_guard_free(&app->guard);
     artwork_close(&app->artwork);

@@ -6,6 +6,7 @@
  */
 #include "api/routes/emojify.h"
 #include "api/app.h"
+#include "api/clients/upstream_error.h"
 #include "api/faults.h"
 #include "api/jobs/work.h"
 #include "api/localcache/local_cache.h"
@@ -110,7 +111,7 @@ enum app_err emojify_is_cached(struct exchange *exchange, const char *key, bool 
     };
     enum app_err err = cache_exists(exchange->worker->cache, &call, key, cached, &exchange->why);
     telemetry_upstream(&exchange->app->telemetry, UPSTREAM_CACHE_EXISTS, started_ns, err);
-    return pipeline_upstream_error(&exchange->why, err, "the cache");
+    return upstream_error(&exchange->why, err, "the cache");
 }
 
 /*

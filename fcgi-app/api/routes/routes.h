@@ -51,10 +51,6 @@ bool routes_is_for_pages(const struct routes *routes, const char *path);
 /* All `*count` routes that exist, at most ROUTES_MAX; they live with `routes`. */
 const struct route *routes_all(const struct routes *routes, size_t *count);
 
-/* What GETs of /cache/{file} share, in app->gets. APP_NO_MEMORY. */
-struct app;
-enum app_err route_cache_init(struct app *app) __attribute__((warn_unused_result));
-
 route_handler route_emojify;        /* POST /             emojify.c */
 route_handler route_emojify_create; /* POST /emojify/     emojify_job.c */
 route_handler route_emojify_query;  /* GET /emojify/{id} */

@@ -39,21 +39,15 @@ enum app_err md5_hex(const void *data, size_t len, char out[MD5_HEX_LEN + 1])
     return APP_OK;
 }
 
-void xxh3_hex(const struct iovec *pieces, size_t count, char out[XXH3_HEX_LEN + 1])
+uint64_t xxh3_pieces(const struct iovec *pieces, size_t count)
 {
-    XXH64_hash_t hash;
-    XXH64_canonical_t bytes; /* big-endian */
-    if (count == 1) {
-        hash = XXH3_64bits(pieces[0].iov_base, pieces[0].iov_len);
-    } else {
-        XXH3_state_t state;
-        (void)XXH3_64bits_reset(&state);
-        for (size_t i = 0; i < count; i++)
-            (void)XXH3_64bits_update(&state, pieces[i].iov_base, pieces[i].iov_len);
-        hash = XXH3_64bits_digest(&state);
-    }
-    XXH64_canonicalFromHash(&bytes, hash);
-    write_hex(bytes.digest, sizeof(bytes.digest), out);
+    if (count == 1)
+        return XXH3_64bits(pieces[0].iov_base, pieces[0].iov_len);
+    XXH3_state_t state;
+    (void)XXH3_64bits_reset(&state);
+    for (size_t i = 0; i < count; i++)
+        (void)XXH3_64bits_update(&state, pieces[i].iov_base, pieces[i].iov_len);
+    return XXH3_64bits_digest(&state);
 }
 
 uint64_t xxh3_seeded(const void *data, size_t len, uint64_t seed)
