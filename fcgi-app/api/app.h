@@ -38,6 +38,7 @@
 #include "lib/net/http_client.h"
 
 struct background;   /* see api/jobs/background.h */
+struct pool_history; /* see api/pool_history.h */
 struct read_through; /* see api/localcache/read_through.h */
 struct routes;       /* see api/routes/routes.h */
 
@@ -57,6 +58,7 @@ struct app {
     struct routes *routes;
     struct admin_guard admin_guard;     /* counts with an atomic of its own */
     struct telemetry telemetry;         /* its functions take any thread */
+    struct pool_history *history;       /* of what it counts */
     struct table *table;                /* takes any thread */
     struct background *background;      /* takes any thread; NULL: no jobs, for WORKERS is 1 */
     struct health health;               /* has a lock of its own */

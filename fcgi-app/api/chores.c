@@ -4,13 +4,14 @@
 #include <limits.h>
 #include <stdio.h>
 
+#include "api/pool_history.h"
 #include "lib/base/clock.h"
 
 /* A quiet pool's metrics would else lack the CPU time of siblings that have ended since. */
 static void keep_metrics(void *context)
 {
     struct app *app = context;
-    metrics_tick(app->telemetry.metrics, clock_now_ns());
+    telemetry_tick(&app->telemetry, clock_now_ns());
 }
 
 /* The sizes are the pool's, so one process of it shows them. */
@@ -29,12 +30,12 @@ static void keep_history(void *context)
 {
     struct app *app = context;
     int64_t now_ns = clock_now_ns();
-    if (!chores_for_pool(app) || !history_is_due(app->telemetry.history, now_ns))
+    if (!chores_for_pool(app) || !pool_history_is_due(app->history, now_ns))
         return;
     /* At the same time as our own numbers, so that the two fit each other. */
     struct cache_watch_sight sight = cache_watch_look(&app->cache_watch);
     telemetry_watched_cache(&app->telemetry, sight.up, sight.cpu_ns);
-    telemetry_record(&app->telemetry, now_ns);
+    pool_history_record(app->history, now_ns);
 }
 
 /* What is judged comes every two seconds. */
@@ -68,7 +69,7 @@ enum app_err chores_start(struct app *app)
     };
     app->auto_profile = (struct auto_profile){
         .profiling = app->config.profile_auto ? app->profiling : NULL,
-        .telemetry = &app->telemetry,
+        .history = app->history,
         .run_dir = app->config.run_dir,
         .log = &app->log,
         .watch = cpu_watch_defaults,

@@ -69,7 +69,8 @@ struct api_config {
     struct fault_config cache_fault;
     struct fault_config emojify_fault;
     const char *statsd_server;
-    int64_t workers; /* 0: by the number of cores */
+    const char *statsd_tags; /* of all that it is told */
+    int64_t workers;         /* 0: by the number of cores */
     int64_t shutdown_grace_ms;
     int log_level;  /* enum log_level */
     int log_format; /* enum log_format */

@@ -16,6 +16,7 @@
 #include "api/jobs/background.h"
 #include "api/jobs/work.h"
 #include "api/localcache/read_through.h"
+#include "api/pool_history.h"
 #include "api/profiling/sampler.h"
 #include "api/routes/routes.h"
 #include "lib/base/clock.h"
@@ -67,6 +68,22 @@ static enum app_err start_tier(struct app *app)
         .log = &app->log,
     };
     return local_cache_new(&options, &app->tier);
+}
+
+static enum app_err start_telemetry(struct app *app, struct err_buf *why)
+{
+    enum app_err err = telemetry_start(&app->telemetry, &app->config, &app->log, why);
+    if (err)
+        return err;
+    const struct pool_history_options options = {
+        .metrics = telemetry_metrics(&app->telemetry),
+        .run_dir = app->config.run_dir,
+        .log = &app->log,
+    };
+    err = pool_history_new(&options, &app->history);
+    if (err)
+        err_detail(why, "the history of the metrics has no memory");
+    return err;
 }
 
 static enum app_err start_reads(struct app *app)
@@ -196,7 +213,7 @@ static enum app_err app_init(struct app *app, struct err_buf *why)
     if (!err)
         err = start_cache_client(app, why);
     if (!err)
-        err = telemetry_start(&app->telemetry, config, &app->log, why);
+        err = start_telemetry(app, why);
     if (!err)
         err = start_profiling(app, why);
     if (!err)
@@ -221,6 +238,7 @@ static void app_release(struct app *app)
     table_free(&app->table);
     profiling_free(&app->profiling);
     free(app->route_functions);
+    pool_history_free(&app->history);
     telemetry_stop(&app->telemetry);
     cache_client_free(&app->cache);
     address_guard_free(&app->guard);

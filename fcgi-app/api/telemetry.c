@@ -2,16 +2,12 @@
 /* A new metric is a row in `table`, its number in the enum above it, and the call that counts. */
 #include "api/telemetry.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <time.h>
-
+#include "api/statsd_names.h"
 #include "lib/base/clock.h"
 #include "lib/picture/picture.h"
-#include "lib/telemetry/metrics_columns.h"
+#include "lib/telemetry/statsd.h"
 
-enum { STATUS_FIRST = 100, STATUS_LAST = 599, STATUS_NONE = 500, NAME_LEN = 64 };
+enum { STATUS_FIRST = 100, STATUS_LAST = 599, STATUS_NONE = 500 };
 
 /* --- What can be told apart ------------------------------------------------------ */
 
@@ -44,16 +40,15 @@ static const char *const operation_names[OPERATION__MAX] = {
 static const struct {
     enum upstream upstream;
     enum operation operation;
-    const char *statsd; /* the Go service's name; NULL: it had none */
 } upstream_calls[UPSTREAM_CALL__MAX] = {
-    [UPSTREAM_CACHE_GET] = {UPSTREAM_CACHE, OPERATION_GET, "cache.get"},
-    [UPSTREAM_CACHE_PUT] = {UPSTREAM_CACHE, OPERATION_PUT, "emojify.cache_put"},
-    [UPSTREAM_CACHE_EXISTS] = {UPSTREAM_CACHE, OPERATION_EXISTS, "emojify.cache_check"},
-    [UPSTREAM_CACHE_CHECK] = {UPSTREAM_CACHE, OPERATION_CHECK, NULL},
-    [UPSTREAM_FACEBOX_CHECK] = {UPSTREAM_FACEBOX, OPERATION_CHECK, "emojify.find_faces"},
-    [UPSTREAM_FACEBOX_INFO] = {UPSTREAM_FACEBOX, OPERATION_INFO, NULL},
-    [UPSTREAM_FETCH] = {UPSTREAM_ORIGIN, OPERATION_GET, "emojify.fetch_file"},
-    [UPSTREAM_PAYMENT] = {UPSTREAM_GATEWAY, OPERATION_PAY, NULL},
+    [UPSTREAM_CACHE_GET] = {UPSTREAM_CACHE, OPERATION_GET},
+    [UPSTREAM_CACHE_PUT] = {UPSTREAM_CACHE, OPERATION_PUT},
+    [UPSTREAM_CACHE_EXISTS] = {UPSTREAM_CACHE, OPERATION_EXISTS},
+    [UPSTREAM_CACHE_CHECK] = {UPSTREAM_CACHE, OPERATION_CHECK},
+    [UPSTREAM_FACEBOX_CHECK] = {UPSTREAM_FACEBOX, OPERATION_CHECK},
+    [UPSTREAM_FACEBOX_INFO] = {UPSTREAM_FACEBOX, OPERATION_INFO},
+    [UPSTREAM_FETCH] = {UPSTREAM_ORIGIN, OPERATION_GET},
+    [UPSTREAM_PAYMENT] = {UPSTREAM_GATEWAY, OPERATION_PAY},
 };
 
 static const char *const fault_route_names[FAULT_ROUTE__MAX] = {
@@ -258,20 +253,6 @@ static const struct metric table[ROW__MAX] = {
 
 /* --- Life ------------------------------------------------------------------------ */
 
-static enum app_err start_history(struct telemetry *telemetry, const struct api_config *config,
-                                  const struct log *log)
-{
-    const struct history_options history = {
-        .directory = metrics_is_shared(telemetry->metrics) ? config->run_dir : "",
-        .layout = metrics_layout(telemetry->metrics),
-        .column_count = metrics_column_count(telemetry->metrics),
-        .rings = {[TELEMETRY_MINUTES_AGO] = {2 * NS_PER_S, 300},
-                  [TELEMETRY_HOUR_AGO] = {60 * NS_PER_S, 66}},
-        .log = log,
-    };
-    return history_new(&history, &telemetry->history);
-}
-
 enum app_err telemetry_start(struct telemetry *telemetry, const struct api_config *config,
                              const struct log *log, struct err_buf *why)
 {
@@ -285,13 +266,12 @@ enum app_err telemetry_start(struct telemetry *telemetry, const struct api_confi
     };
     const struct statsd_options statsd = {
         .server = config->statsd_server,
-        .prefix = "api.service.",
+        .prefix = STATSD_PREFIX,
         .tags = "version:" APP_VERSION,
+        .more_tags = config->statsd_tags,
         .log = log,
     };
     enum app_err err = metrics_new(&metrics, &telemetry->metrics);
-    if (!err)
-        err = start_history(telemetry, config, log);
     if (err)
         err_detail(why, "the metrics have no memory");
     else
@@ -302,7 +282,6 @@ enum app_err telemetry_start(struct telemetry *telemetry, const struct api_confi
 void telemetry_stop(struct telemetry *telemetry)
 {
     statsd_free(&telemetry->statsd);
-    history_free(&telemetry->history);
     metrics_free(&telemetry->metrics);
 }
 
@@ -313,40 +292,20 @@ enum app_err telemetry_write(struct telemetry *telemetry, struct buf *out)
     return metrics_write(telemetry->metrics, out);
 }
 
-/* --- History --------------------------------------------------------------------- */
-
-void telemetry_record(struct telemetry *telemetry, int64_t now_ns)
+void telemetry_tick(struct telemetry *telemetry, int64_t now_ns)
 {
-    if (!history_is_due(telemetry->history, now_ns))
-        return;
-    uint64_t *values = calloc(metrics_column_count(telemetry->metrics), sizeof(*values));
-    if (!values)
-        return; /* a row less */
-    metrics_snapshot(telemetry->metrics, values);
-    history_record(telemetry->history, now_ns, values);
-    free(values);
+    metrics_tick(telemetry->metrics, now_ns);
 }
 
-static size_t column(const struct telemetry *telemetry, enum row row, size_t label)
+size_t telemetry_processes(struct telemetry *telemetry,
+                           struct metrics_process processes[LIMIT_METRICS_PROCESSES])
 {
-    return metrics_column(telemetry->metrics, row, (struct metrics_column_at){label, 0, 0});
+    return metrics_processes(telemetry->metrics, processes);
 }
 
-bool telemetry_route_at(const struct telemetry *telemetry, size_t index,
-                        struct telemetry_route *route)
+struct metrics *telemetry_metrics(struct telemetry *telemetry)
 {
-    if (index >= ROUTE_NAME__MAX)
-        return false;
-    *route = (struct telemetry_route){
-        .name = route_name_text(index),
-        .admin = route_name_is_operators((enum route_name)index),
-        .requests = column(telemetry, ROW_REQUESTS, index),
-        .cpu = column(telemetry, ROW_CPU, index),
-        .duration = column(telemetry, ROW_REQUEST_DURATION, index),
-        .bounds = request_bounds,
-        .bound_count = table[ROW_REQUEST_DURATION].bound_count,
-    };
-    return true;
+    return telemetry->metrics;
 }
 
 /* --- Requests -------------------------------------------------------------------- */
@@ -355,15 +314,6 @@ void telemetry_request_begin(struct telemetry *telemetry, struct telemetry_reque
 {
     request->cpu_ns = clock_thread_cpu_ns();
     metrics_gauge_add(telemetry->metrics, ROW_IN_FLIGHT, METRIC_AT(0), 1);
-}
-
-/* "cache.called" and its like, which the Go service had for its three routes. */
-static void time_route(struct telemetry *telemetry, enum route_name route, int64_t spent_ns,
-                       int status)
-{
-    char name[NAME_LEN];
-    (void)snprintf(name, sizeof(name), "%s.called", route_name_text(route));
-    statsd_timing(telemetry->statsd, name, spent_ns, status);
 }
 
 void telemetry_request_end(struct telemetry *telemetry, const struct telemetry_request *request,
@@ -384,8 +334,8 @@ void telemetry_request_end(struct telemetry *telemetry, const struct telemetry_r
         metrics_add(metrics, ROW_CPU, METRIC_AT(route), (uint64_t)cpu_ns);
     metrics_gauge_add(metrics, ROW_IN_FLIGHT, METRIC_AT(0), -1);
     metrics_tick(metrics, now_ns);
-    if (telemetry->statsd && route != ROUTE_NONE && !route_name_is_operators(route))
-        time_route(telemetry, route, spent_ns, status);
+    if (statsd_name_of_route(route))
+        statsd_timing(telemetry->statsd, statsd_name_of_route(route), spent_ns, status);
 }
 
 /* --- Steps ----------------------------------------------------------------------- */
@@ -401,9 +351,8 @@ void telemetry_upstream(struct telemetry *telemetry, enum upstream_call call, in
     /* That the cache has nothing, or shall not have it, is an answer. */
     if (err != APP_OK && err != APP_NOT_FOUND && err != APP_GONE)
         metrics_add(telemetry->metrics, ROW_UPSTREAM_ERRORS, METRIC_AT(upstream, err), 1);
-    if (upstream_calls[call].statsd)
-        statsd_timing(telemetry->statsd, upstream_calls[call].statsd, spent_ns,
-                      app_err_status(err));
+    if (statsd_name_of_call(call))
+        statsd_timing(telemetry->statsd, statsd_name_of_call(call), spent_ns, app_err_status(err));
 }
 
 void telemetry_breaker(struct telemetry *telemetry, enum telemetry_breaker breaker, bool open)
@@ -415,9 +364,9 @@ void telemetry_drawn(struct telemetry *telemetry, int64_t started_ns, enum app_e
 {
     int64_t spent_ns = clock_now_ns() - started_ns;
     metrics_observe(telemetry->metrics, ROW_DRAW_DURATION, METRIC_AT(0), spent_ns);
-    statsd_timing(telemetry->statsd, "emojify.draw", spent_ns, app_err_status(err));
+    statsd_timing(telemetry->statsd, STATSD_DRAWN, spent_ns, app_err_status(err));
     if (err)
-        statsd_count(telemetry->statsd, "emojify.image_encode_error");
+        statsd_count(telemetry->statsd, STATSD_ENCODING_FAILED);
 }
 
 void telemetry_stored(struct telemetry *telemetry, size_t faces)
@@ -497,7 +446,7 @@ uint64_t telemetry_fault_decision(struct telemetry *telemetry, enum fault_route 
 void telemetry_fault(struct telemetry *telemetry, enum fault_route route, enum fault_type type)
 {
     metrics_add(telemetry->metrics, ROW_FAULTS, METRIC_AT(route, type), 1);
-    statsd_count(telemetry->statsd, "error.injected");
+    statsd_count(telemetry->statsd, STATSD_FAULT_WAS_INJECTED);
 }
 
 const char *fault_type_name(enum fault_type type)

@@ -65,6 +65,17 @@ enum app_err statsd_check_server(const char *server, struct err_buf *why)
     return server[0] ? split_server(server, host, port, why) : APP_OK;
 }
 
+enum app_err statsd_check_tags(const char *tags, struct err_buf *why)
+{
+    if (strlen(tags) > STATSD_TAGS_MAX)
+        return err_set(why, APP_CONFIG, "must have at most %d bytes", STATSD_TAGS_MAX);
+    for (const char *at = tags; *at; at++) {
+        if ((unsigned char)*at < ' ' || *at == 0x7f || *at == '|' || *at == '#')
+            return err_set(why, APP_CONFIG, "must have no control characters, | or #");
+    }
+    return APP_OK;
+}
+
 /* A connected socket, so that sending needs no address; -1 with a reason. */
 static int open_socket(const struct statsd *statsd, int flags, const char **reason)
 {
@@ -218,7 +229,9 @@ enum app_err statsd_new(const struct statsd_options *options, struct statsd **st
     made->log = *options->log;
     enum app_err err = split_server(options->server, made->host, made->port, why);
     made->prefix = strdup(options->prefix);
-    made->tags = strdup(options->tags);
+    const char *comma = options->tags[0] && options->more_tags[0] ? "," : "";
+    if (asprintf(&made->tags, "%s%s%s", options->tags, comma, options->more_tags) < 0)
+        made->tags = NULL;
     if (!err && (!made->prefix || !made->tags))
         err = APP_NO_MEMORY;
     if (!err)

@@ -133,7 +133,7 @@ static void assert_metric(struct fixture *fixture, const char *line)
 {
     struct buf text;
     buf_init(&text, TEXT_MAX);
-    assert_int_equal(metrics_write(fixture->app.telemetry.metrics, &text), APP_OK);
+    assert_int_equal(telemetry_write(&fixture->app.telemetry, &text), APP_OK);
     if (!strstr(text.data, line))
         fail_msg("\"%s\" is not in\n%s", line, text.data);
     buf_release(&text);
