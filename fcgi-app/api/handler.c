@@ -8,10 +8,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/auth/admin_guard.h"
+#include "api/auth/authn.h"
+#include "api/clients/cache_client.h"
 #include "api/cross_origin.h"
 #include "api/routes/routes.h"
 #include "lib/base/clock.h"
+#include "lib/fcgi/request.h"
+#include "lib/fcgi/response.h"
 #include "lib/fcgi/worker.h"
+#include "lib/net/http_client.h"
 #include "lib/picture/picture.h"
 
 enum { ALLOW_HEADER_MAX = 64 };
@@ -67,7 +73,7 @@ static enum app_err admit(struct exchange *exchange, enum route_access access)
     case ROUTE_FOR_OWN_SITE:
         return admin_guard_check_site(exchange->request, &exchange->why);
     case ROUTE_FOR_ADMIN:
-        return admin_guard_check(&exchange->app->admin_guard, exchange->request, exchange->response,
+        return admin_guard_check(exchange->app->admin_guard, exchange->request, exchange->response,
                                  &exchange->why);
     }
     return APP_INTERNAL;

@@ -7,6 +7,9 @@
 
 #include <string.h>
 
+#include "api/clients/cache_client.h"
+#include "api/clients/face_client.h"
+#include "api/telemetry.h"
 #include "lib/base/clock.h"
 #include "lib/telemetry/lock.h"
 

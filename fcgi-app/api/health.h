@@ -14,10 +14,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "api/clients/cache_client.h"
-#include "api/clients/face_client.h"
-#include "api/telemetry.h"
 #include "lib/base/err.h"
+
+struct cache_caller;
+struct face_client;
+struct http_client;
+struct http_header;
+struct telemetry;
 
 /* What the upstreams said. An error's `detail` is for the log. */
 struct health_report {

@@ -9,19 +9,28 @@
 #include <unistd.h>
 
 #include "api/app.h"
+#include "api/auth/admin_guard.h"
+#include "api/auth/authn.h"
 #include "api/chores.h"
+#include "api/clients/cache_client.h"
 #include "api/clients/card.h"
 #include "api/faults.h"
 #include "api/handler.h"
+#include "api/image/artwork.h"
 #include "api/jobs/background.h"
+#include "api/jobs/table.h"
 #include "api/jobs/work.h"
+#include "api/localcache/local_cache.h"
 #include "api/localcache/read_through.h"
 #include "api/pool_history.h"
+#include "api/profiling/profiling.h"
 #include "api/profiling/sampler.h"
 #include "api/routes/routes.h"
 #include "lib/base/clock.h"
 #include "lib/base/program.h"
 #include "lib/fcgi/worker.h"
+#include "lib/net/address_guard.h"
+#include "lib/net/http_client.h"
 #include "lib/picture/picture.h"
 #include "lib/picture/picture_memory.h"
 
@@ -115,16 +124,13 @@ static enum app_err start_authn(struct app *app)
 }
 
 /* Names for the route label of a profile's samples: the handlers themselves. */
-static enum app_err list_route_functions(struct app *app, size_t *count)
+static size_t list_route_functions(const struct app *app, struct sampler_route *functions)
 {
-    const struct route *routes = routes_all(app->routes, count);
-    app->route_functions = calloc(*count, sizeof(*app->route_functions));
-    if (!app->route_functions)
-        return APP_NO_MEMORY;
-    for (size_t i = 0; i < *count; i++)
-        app->route_functions[i] =
-            (struct sampler_route){routes[i].name, (uintptr_t)routes[i].handler};
-    return APP_OK;
+    size_t count;
+    const struct route *routes = routes_all(app->routes, &count);
+    for (size_t i = 0; i < count; i++)
+        functions[i] = (struct sampler_route){routes[i].name, (uintptr_t)routes[i].handler};
+    return count;
 }
 
 static enum app_err start_profiling(struct app *app, struct err_buf *why)
@@ -132,15 +138,13 @@ static enum app_err start_profiling(struct app *app, struct err_buf *why)
     const struct api_config *config = &app->config;
     if (!config->profile)
         return APP_OK;
-    size_t count;
-    enum app_err err = list_route_functions(app, &count);
-    if (err)
-        return err;
+    static struct sampler_route functions[ROUTES_MAX]; /* outlive the profiling */
+    size_t count = list_route_functions(app, functions);
     const struct profiling_options options = {
         .run_dir = config->run_dir,
         .hz = (int)config->profile_hz,
         .ring_hz = (int)config->profile_ring_hz,
-        .routes = app->route_functions,
+        .routes = functions,
         .route_count = count,
         .log = &app->log,
     };
@@ -190,7 +194,7 @@ static enum app_err start_jobs(struct app *app)
 static enum app_err app_init(struct app *app, struct err_buf *why)
 {
     const struct api_config *config = &app->config;
-    app->admin_guard.token = config->profile_token;
+    app->admin_guard->token = config->profile_token;
     app->faces = (struct face_client){config->facebox, config->facebox_user, config->facebox_pass,
                                       &app->breakers.facebox};
     breakers_init(&app->breakers, &app->telemetry, &app->log);
@@ -237,7 +241,6 @@ static void app_release(struct app *app)
     background_free(&app->background);
     table_free(&app->table);
     profiling_free(&app->profiling);
-    free(app->route_functions);
     pool_history_free(&app->history);
     telemetry_stop(&app->telemetry);
     cache_client_free(&app->cache);
@@ -305,8 +308,9 @@ out:
 
 int main(int argc, char **argv)
 {
-    static struct app app = {
-        .leader = {.fd = -1}}; /* too large for a stack, handed down by pointer from here */
+    /* Too large for a stack, handed down by pointer from here. */
+    static struct admin_guard admin_guard;
+    static struct app app = {.admin_guard = &admin_guard};
     const char *listen_address = NULL;
     struct program program = {
         .name = "emojify-api",

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "api/admin/series_private.h"
+#include "lib/base/buf.h"
 #include "lib/base/clock.h"
 #include "lib/telemetry/metrics.h"
 #include "lib/telemetry/quantile.h"

@@ -10,12 +10,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "api/clients/breaker.h"
-#include "api/image/geometry.h"
-#include "lib/base/arena.h"
 #include "lib/base/cancel.h"
 #include "lib/base/err.h"
-#include "lib/net/http_client.h"
+
+struct arena;
+struct box; /* see api/image/geometry.h */
+struct breaker;
+struct http_client;
+struct http_header;
 
 enum { FACE_CALL_HEADERS_MAX = 8 };
 

@@ -8,8 +8,10 @@
 #include <string.h>
 
 #include "api/jobs/work.h"
+#include "lib/base/arena.h"
 #include "lib/base/clock.h"
 #include "lib/base/limits.h"
+#include "lib/telemetry/trace.h"
 
 static const char stopping_text[] = "the service is being stopped: try again";
 

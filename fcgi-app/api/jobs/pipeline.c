@@ -6,11 +6,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/clients/cache_client.h"
 #include "api/clients/upstream_error.h"
 #include "api/image/detection.h"
 #include "api/image/emojify.h"
+#include "lib/base/buf.h"
 #include "lib/base/clock.h"
 #include "lib/base/limits.h"
+#include "lib/http/header.h"
+#include "lib/net/http_client.h"
+#include "lib/telemetry/trace.h"
 #include "lib/telemetry/wait.h"
 
 enum { URL_SHOWN = 512 };

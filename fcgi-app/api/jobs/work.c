@@ -7,6 +7,7 @@
 
 #include "api/jobs/flight.h"
 #include "api/jobs/job.h"
+#include "api/jobs/table.h"
 #include "lib/base/clock.h"
 
 /* A result as another process gets it. */

@@ -11,6 +11,7 @@
 #include "lib/base/digest.h"
 #include "lib/fcgi/worker.h"
 #include "lib/http/content_type.h"
+#include "lib/http/header.h"
 #include "lib/telemetry/trace.h"
 
 struct read_through {

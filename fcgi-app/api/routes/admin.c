@@ -12,7 +12,9 @@
 #include "api/routes/answer.h"
 #include "api/routes/pprof.h"
 #include "api/routes/routes.h"
+#include "lib/base/buf.h"
 #include "lib/base/clock.h"
+#include "lib/fcgi/response.h"
 
 enum { PAGE_MAX = 256 * 1024, POLICY_MAX = 4096, STATUS_MAX = 1024 * 1024 };
 

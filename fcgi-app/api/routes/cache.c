@@ -5,8 +5,10 @@
  * and the type is sniffed, never believed. DELETE takes a file down.
  */
 #include "api/app.h"
+#include "api/clients/cache_client.h"
 #include "api/clients/upstream_error.h"
 #include "api/faults.h"
+#include "api/localcache/local_cache.h"
 #include "api/localcache/read_through.h"
 #include "api/routes/routes.h"
 #include "api/routes/stored_file.h"
@@ -15,7 +17,11 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/limits.h"
+#include "lib/fcgi/request.h"
+#include "lib/fcgi/response.h"
 #include "lib/fcgi/worker.h"
+#include "lib/http/header.h"
+#include "lib/telemetry/trace.h"
 
 /* 1 to LIMIT_CACHE_ID of these, the first not a dot. */
 static bool is_cache_id(const char *name)

@@ -6,6 +6,7 @@
  */
 #include "api/routes/emojify.h"
 #include "api/app.h"
+#include "api/clients/cache_client.h"
 #include "api/clients/upstream_error.h"
 #include "api/faults.h"
 #include "api/jobs/work.h"
@@ -15,10 +16,16 @@
 
 #include <string.h>
 
+#include "lib/base/arena.h"
+#include "lib/base/buf.h"
 #include "lib/base/clock.h"
 #include "lib/base/digest.h"
 #include "lib/base/limits.h"
+#include "lib/fcgi/request.h"
+#include "lib/fcgi/response.h"
+#include "lib/http/header.h"
 #include "lib/http/url.h"
+#include "lib/telemetry/trace.h"
 
 /* Fill `source` from a body that is a picture. */
 static enum app_err source_from_picture(struct exchange *exchange, struct pipeline_source *source,

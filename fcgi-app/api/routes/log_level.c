@@ -13,6 +13,8 @@
 
 #include "api/app.h"
 #include "api/routes/routes.h"
+#include "lib/fcgi/request.h"
+#include "lib/fcgi/response.h"
 #include "lib/http/query.h"
 
 enum { VALUE_MAX = 16, TEXT_MAX = 160 };

@@ -4,6 +4,11 @@
 #define API_ROUTES_PPROF_H
 
 #include "api/app.h"
+#include "api/profiling/profiling.h"
+#include "lib/base/arena.h"
+#include "lib/base/buf.h"
+#include "lib/fcgi/request.h"
+#include "lib/fcgi/response.h"
 
 enum { PPROF_MAX_ANSWER = 64 * 1024 * 1024, PPROF_MAX_QUESTION = 1024 * 1024 };
 

@@ -5,6 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/base/arena.h"
+#include "lib/fcgi/request.h"
+#include "lib/fcgi/response.h"
 #include "lib/http/conditional.h"
 #include "lib/http/query.h"
 

@@ -6,6 +6,10 @@
 #ifndef API_ROUTES_STORED_FILE_H
 #define API_ROUTES_STORED_FILE_H
 
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
 #include "api/app.h"
 
 enum { STORED_FILE_ETAG_MAX = 1 + 16 + 1 + 1 };

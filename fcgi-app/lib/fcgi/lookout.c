@@ -150,6 +150,23 @@ void lookout_yield(struct lookout *lookout, const struct lookout_member *self)
         pass_on(lookout, self);
 }
 
+static _Thread_local struct {
+    struct lookout *lookout; /* NULL: the thread has joined none */
+    const struct lookout_member *self;
+} mine;
+
+void lookout_join(struct lookout *lookout, const struct lookout_member *self)
+{
+    mine.lookout = lookout;
+    mine.self = self;
+}
+
+void lookout_yield_mine(void)
+{
+    if (mine.lookout)
+        lookout_yield(mine.lookout, mine.self);
+}
+
 /* --- Life --- */
 
 enum app_err lookout_new(bool one_at_a_time, struct lookout **lookout)

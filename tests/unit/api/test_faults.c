@@ -8,8 +8,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "api/clients/cache_client.h"
 #include "api/faults.h"
+#include "lib/base/buf.h"
 #include "lib/base/clock.h"
+#include "lib/fcgi/response.h"
 #include "support/loopback.h"
 #include "support/temp_dir.h"
 

@@ -10,7 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/auth/authn.h"
 #include "api/routes/routes.h"
+#include "lib/net/http_client.h"
 #include "support/cmocka.h"
 #include "support/loopback.h"
 #include "support/origin.h"
