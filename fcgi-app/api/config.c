@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "api/auth/admin_guard.h"
+#include "lib/base/host_port.h"
 #include "lib/http/cors.h"
 #include "lib/net/address_guard.h"
 #include "lib/net/host_list.h"
@@ -21,18 +22,10 @@ static enum app_err check_api_path(const char *value, struct err_buf *why)
     return APP_OK;
 }
 
-/* host:port; a numeric IPv6 host is in brackets. */
 static bool is_host_and_port(const char *text, size_t len)
 {
-    size_t digits = 0;
-    while (digits < len && strchr("0123456789", text[len - digits - 1]))
-        digits++;
-    if (digits == 0 || digits > 5 || digits + 1 >= len || text[len - digits - 1] != ':')
-        return false;
-    size_t host_len = len - digits - 1;
-    if (memchr(text, ',', host_len))
-        return false;
-    return !memchr(text, ':', host_len) || (text[0] == '[' && text[host_len - 1] == ']');
+    struct host_port found;
+    return host_port_read(text, len, &found) && found.host[0] && !strchr(found.host, ',');
 }
 
 static bool is_address_list(const char *list)

@@ -34,7 +34,7 @@ struct health_report {
 
 struct health {
     pthread_mutex_t lock; /* guards the rest */
-    pthread_cond_t done;  /* CLOCK_MONOTONIC */
+    pthread_cond_t done;
     bool asking;
     bool known;          /* report holds an answer */
     int64_t answered_ns; /* CLOCK_MONOTONIC */
@@ -53,7 +53,7 @@ struct health_call {
     int64_t deadline_ns;
 };
 
-enum app_err health_init(struct health *health) __attribute__((warn_unused_result));
+void health_init(struct health *health);
 void health_release(struct health *health);
 
 /* APP_OK with a report (which may say that both are down); APP_UPSTREAM_TIMEOUT. */

@@ -199,9 +199,8 @@ static enum app_err app_init(struct app *app, struct err_buf *why)
                                       &app->breakers.facebox};
     breakers_init(&app->breakers, &app->telemetry, &app->log);
 
-    enum app_err err = health_init(&app->health);
-    if (!err)
-        err = routes_new(config, &app->routes);
+    health_init(&app->health);
+    enum app_err err = routes_new(config, &app->routes);
     if (!err)
         err = start_authn(app);
     if (!err)

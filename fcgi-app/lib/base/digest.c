@@ -8,6 +8,8 @@
 #define XXH_STATIC_LINKING_ONLY /* the state is on our stack */
 #include <xxhash.h>
 
+#include "lib/base/hex.h"
+
 /* Looking it up costs more than the digest of a short text. Kept until the process ends. */
 static const EVP_MD *md5;
 static pthread_once_t md5_once = PTHREAD_ONCE_INIT;
@@ -15,16 +17,6 @@ static pthread_once_t md5_once = PTHREAD_ONCE_INIT;
 static void fetch_md5(void)
 {
     md5 = EVP_MD_fetch(NULL, "MD5", NULL);
-}
-
-static void write_hex(const unsigned char *bytes, size_t count, char *out)
-{
-    static const char digits[] = "0123456789abcdef";
-    for (size_t i = 0; i < count; i++) {
-        out[2 * i] = digits[bytes[i] >> 4];
-        out[2 * i + 1] = digits[bytes[i] & 15];
-    }
-    out[2 * count] = '\0';
 }
 
 enum app_err md5_hex(const void *data, size_t len, char out[MD5_HEX_LEN + 1])
@@ -35,7 +27,7 @@ enum app_err md5_hex(const void *data, size_t len, char out[MD5_HEX_LEN + 1])
     if (!md5 || !EVP_Digest(data, len, digest, &digest_len, md5, NULL) ||
         digest_len * 2 != MD5_HEX_LEN)
         return APP_INTERNAL;
-    write_hex(digest, digest_len, out);
+    hex_write(digest, digest_len, out);
     return APP_OK;
 }
 

@@ -27,6 +27,7 @@
 #include <unistd.h>
 
 #include "lib/base/clock.h"
+#include "lib/base/condition.h"
 #include "lib/fcgi/connection.h"
 #include "lib/fcgi/lookout.h"
 
@@ -283,16 +284,6 @@ static enum app_err add_thread(struct fcgi_server *server)
     return err;
 }
 
-static void init_lock(struct fcgi_server *server)
-{
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_mutex_init(&server->lock, NULL);
-    pthread_cond_init(&server->changed, &attributes);
-    pthread_condattr_destroy(&attributes);
-}
-
 static struct fcgi_server *server_new(const struct fcgi_server_options *options)
 {
     struct fcgi_server *server =
@@ -307,7 +298,8 @@ static struct fcgi_server *server_new(const struct fcgi_server_options *options)
         server->threads[i].number = i;
         server->threads[i].epoll_fd = -1;
     }
-    init_lock(server);
+    pthread_mutex_init(&server->lock, NULL);
+    pthread_cond_init(&server->changed, NULL);
     server->stop_fd = eventfd(0, EFD_CLOEXEC);
     return server;
 }
@@ -446,13 +438,11 @@ static void let_go(struct fcgi_server *server)
 static unsigned wait_until_idle(struct fcgi_server *server, int64_t grace_ms)
 {
     int64_t deadline = deadline_in_ms(grace_ms);
-    const struct timespec until = {deadline / NS_PER_S, deadline % NS_PER_S};
     pthread_mutex_lock(&server->lock);
     server->phase = PHASE_STOPPING;
     pthread_cond_broadcast(&server->changed);
-    int status = 0;
-    while (server->busy > 0 && status != ETIMEDOUT)
-        status = pthread_cond_timedwait(&server->changed, &server->lock, &until);
+    while (server->busy > 0 && condition_wait(&server->changed, &server->lock, deadline))
+        continue;
     unsigned busy = server->busy;
     pthread_mutex_unlock(&server->lock);
     return busy;

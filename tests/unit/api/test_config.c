@@ -65,6 +65,8 @@ static void an_address_whose_port_or_host_is_missing_is_refused(void **state)
         ":9090",
         "host:",
         "host:123456",
+        "host:99999",
+        "host:65536",
         "host:90x",
         "::1:9090",
         "unix:cache.sock",
