@@ -128,8 +128,6 @@ static const struct config_entry entries[] = {
      check_optional_url},
     {"AUTHN_AUDIENCE", CONFIG_STRING, MEMBER(authn_audience), "emojify", NULL, NULL, NULL,
      "What a token's aud must hold", NULL},
-    {"AUTHN_DISABLE", CONFIG_BOOL, MEMBER(authn_disable), "false", NULL, NULL, NULL,
-     "No tokens are asked for though AUTHN_SERVER is set", NULL},
     {"CACHE_ADDRESS", CONFIG_STRING, MEMBER(cache_address), "127.0.0.1:9090", NULL, NULL, NULL,
      "Where the cache service listens: host:port or unix:/path; of several caches that share their "
      "store: dns:///host:port, ipv4:address:port,... or ipv6:[address]:port,...",
@@ -261,11 +259,6 @@ static const struct config_entry entries[] = {
 
 const struct config_table api_config_table = {entries, sizeof(entries) / sizeof(entries[0]),
                                               check_all};
-
-bool api_config_wants_authn(const struct api_config *config)
-{
-    return *config->authn_server && !config->authn_disable;
-}
 
 unsigned api_config_workers(const struct api_config *config)
 {

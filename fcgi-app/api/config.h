@@ -29,7 +29,6 @@ struct api_config {
     const char *allow_origin;
     const char *authn_server; /* "": requests are not authorized */
     const char *authn_audience;
-    bool authn_disable;
     const char *cache_address;
     int64_t cache_timeout_ms;
     const char *cache_tls_ca;
@@ -77,9 +76,6 @@ struct api_config {
 };
 
 extern const struct config_table api_config_table;
-
-/* Whether requests need a token. */
-bool api_config_wants_authn(const struct api_config *config);
 
 /* The number of worker threads that `config` asks for. */
 unsigned api_config_workers(const struct api_config *config);

@@ -108,14 +108,23 @@ static enum app_err start_reads(struct app *app)
     return read_through_new(&options, &app->reads);
 }
 
+/* It opened POST to everybody: an operator who still sets it must learn that it does not. */
+static void warn_of_authn_disable(const struct app *app)
+{
+    const char *value = getenv("AUTHN_DISABLE");
+    if (value && *value)
+        log_warn(&app->log, "AUTHN_DISABLE is ignored: it is no setting any more",
+                 LOG_FIELDS(LOG_STR("instead", "leave AUTHN_SERVER empty")));
+}
+
 /* NULL in app->authn means that requests need no token, which an operator should have meant. */
 static enum app_err start_authn(struct app *app)
 {
     const struct api_config *config = &app->config;
-    if (!api_config_wants_authn(config)) {
+    warn_of_authn_disable(app);
+    if (!*config->authn_server) {
         log_warn(&app->log, "POST is open to everybody",
-                 LOG_FIELDS(LOG_STR("reason", *config->authn_server ? "AUTHN_DISABLE is true"
-                                                                    : "AUTHN_SERVER is empty")));
+                 LOG_FIELDS(LOG_STR("reason", "AUTHN_SERVER is empty")));
         return APP_OK;
     }
     const struct authn_options options = {config->authn_server, config->authn_audience,

@@ -104,7 +104,7 @@ static enum route_access access_of(const struct row *row, const struct api_confi
     case FOR_EVERYONE:
         return ROUTE_FOR_EVERYONE;
     case BY_AUTHN_SERVER:
-        return api_config_wants_authn(config) ? ROUTE_FOR_TOKEN_HOLDERS : ROUTE_FOR_EVERYONE;
+        return config->authn_server[0] ? ROUTE_FOR_TOKEN_HOLDERS : ROUTE_FOR_EVERYONE;
     case BY_METRICS_AUTH:
         return config->metrics_auth == METRICS_AUTH_TOKEN ? ROUTE_FOR_ADMIN : ROUTE_FOR_EVERYONE;
     case BY_PROFILE_AUTH:
