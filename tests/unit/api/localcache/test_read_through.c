@@ -389,6 +389,26 @@ static void threads_that_ask_at_once_share_a_call(void **state)
     }
 }
 
+/* What one with the tier is given, the others could not send. */
+static void callers_without_the_tier_share_no_call_with_those_that_use_it(void **state)
+{
+    struct fixture *fixture = *state;
+    static const bool use_tier[] = {true, true, false};
+    struct asker askers[3];
+    serve_picture(fixture, 400);
+    for (size_t i = 0; i < 3; i++) {
+        askers[i] = asker_of(fixture, "a", use_tier[i]);
+        start(&askers[i]);
+        if (i == 0)
+            await_gets(fixture, 1);
+        deadline_sleep(deadline_in_ms(50)); /* so that they come one after the other */
+    }
+    for (size_t i = 0; i < 3; i++) {
+        join(&askers[i]);
+        assert_picture(&askers[i], use_tier[i]);
+    }
+}
+
 static void other_files_are_not_waited_for(void **state)
 {
     struct fixture *fixture = *state;
@@ -513,6 +533,7 @@ int main(void)
         TEST(a_failure_has_words_for_the_client_and_the_log),
         TEST(a_cache_that_is_too_slow_is_not_waited_for),
         TEST(threads_that_ask_at_once_share_a_call),
+        TEST(callers_without_the_tier_share_no_call_with_those_that_use_it),
         TEST(other_files_are_not_waited_for),
         TEST(a_failure_is_told_to_all_who_share_the_call),
         TEST(one_process_of_the_pool_asks),
