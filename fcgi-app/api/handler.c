@@ -6,7 +6,6 @@
 #include "api/handler.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "api/auth/admin_guard.h"
 #include "api/auth/authn.h"
