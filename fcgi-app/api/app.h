@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What every route is handed: the process's shared parts, the thread's own, and
- * the request with its answer.
+ * the request with its answer. Code that uses one of the pointers includes the header that
+ * is named beside it.
  */
 #ifndef API_APP_H
 #define API_APP_H
@@ -10,72 +11,49 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "api/admin/cache_watch.h"
-#include "api/auth/admin_guard.h"
-#include "api/auth/authn.h"
-#include "api/auto_profile.h"
 #include "api/breakers.h"
-#include "api/clients/cache_client.h"
 #include "api/clients/face_client.h"
 #include "api/config.h"
 #include "api/health.h"
-#include "api/image/artwork.h"
-#include "api/jobs/table.h"
-#include "api/localcache/local_cache.h"
 #include "api/log_level.h"
 #include "api/telemetry.h"
 #include "lib/base/cancel.h"
-#include "lib/base/coalesce.h"
 #include "lib/base/err.h"
-#include "lib/base/leader.h"
 #include "lib/base/log.h"
-#include "lib/base/ticker.h"
-#include "lib/fcgi/request.h"
-#include "lib/fcgi/response.h"
-#include "lib/http/router.h"
-#include "lib/net/address_guard.h"
-#include "lib/net/http_client.h"
-#include "lib/telemetry/wait.h"
-#include "profiling/pprof.h"
 
-enum { APP_MAX_ROUTES = 64 };
-
-struct background; /* see api/jobs/background.h */
+struct request; /* lib/fcgi/ */
+struct response;
 
 /* The process. Filled by main, then read-only but for what says otherwise. */
 struct app {
     struct api_config config;
     struct log log;
-    struct artwork *artwork;
-    struct address_guard *guard;
-    struct breakers breakers; /* each has a lock of its own */
-    struct cache_client *cache;
-    struct local_cache *tier; /* NULL: there is none; its functions take any thread */
+    struct artwork *artwork;     /* image/artwork.h */
+    struct address_guard *guard; /* lib/net/address_guard.h */
+    struct breakers breakers;    /* each has a lock of its own */
+    struct cache_client *cache;  /* clients/cache_client.h */
+    struct local_cache *tier;    /* localcache/local_cache.h, any thread; NULL: there is none */
+    struct read_through *reads;  /* localcache/read_through.h, any thread */
     struct face_client faces;
-    struct authn *authn;     /* NULL: requests need no token */
-    struct pprof *profiling; /* NULL: PROFILE is off, and its routes do not exist */
-    struct pprof_route route_functions[APP_MAX_ROUTES]; /* for the profiles' route label */
-    struct wait_hooks wait_hooks;                       /* the profiler's */
-    /* Both count with an atomic of their own. */
-    struct admin_guard admin_guard;     /* of /debug/ and /pprof/, which PROFILE_AUTH may open */
-    struct admin_guard token_guard;     /* never open */
-    struct telemetry telemetry;         /* its functions take any thread */
-    struct table *table;                /* takes any thread */
-    struct background *background;      /* takes any thread; NULL: no jobs, for WORKERS is 1 */
+    struct routes *routes;              /* routes/routes.h */
+    struct authn *authn;                /* auth/authn.h; NULL: requests need no token */
+    struct admin_guard *admin_guard;    /* auth/admin_guard.h, any thread */
+    struct pprof *profiling;            /* profiling/pprof.h, any thread; NULL: PROFILE is off */
+    struct profiler *profiler;          /* profiler.h: what that one uses of this program */
+    struct telemetry telemetry;         /* any thread */
+    struct pool_history *history;       /* pool_history.h: of what is counted */
+    struct table *table;                /* jobs/table.h, any thread */
+    struct background *background;      /* jobs/background.h, any thread; NULL: WORKERS is 1 */
     struct health health;               /* has a lock of its own */
     struct log_level_control log_level; /* so has this */
-    struct coalescer *gets;             /* of the cache, by id */
-    struct ticker *chores;              /* see api/chores.h */
-    struct cache_watch cache_watch;     /* the chores' own */
-    struct auto_profile auto_profile;   /* the chores' own */
-    struct leader leader;               /* the chores' own */
+    struct chores *chores;              /* chores.h */
     atomic_bool stopping;               /* SIGTERM was taken: /health/ready says so */
 };
 
 /* One worker thread's own handles. */
 struct worker {
-    struct cache_caller *cache;
-    struct http_client *http;
+    struct cache_caller *cache; /* clients/cache_client.h */
+    struct http_client *http;   /* lib/net/http_client.h */
 };
 
 /* One request under way; on the worker's stack. */

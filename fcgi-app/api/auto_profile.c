@@ -56,7 +56,7 @@ static void join(struct auto_profile *self)
 void auto_profile_look(struct auto_profile *self, int64_t now_ns)
 {
     if (!self->profiling || atomic_load(&self->busy) || now_ns < self->not_before_ns ||
-        !cpu_watch_look(&self->watch, self->telemetry, now_ns, &self->alarm))
+        !cpu_watch_look(&self->watch, self->history, now_ns, &self->alarm))
         return;
     join(self);
     /* Also when it fails; and when another process was the leader until now. */

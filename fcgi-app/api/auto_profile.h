@@ -20,7 +20,7 @@
 
 struct auto_profile {
     struct pprof *profiling; /* NULL: off */
-    const struct telemetry *telemetry;
+    const struct pool_history *history;
     const struct log *log;
     struct cpu_watch_options watch;
 

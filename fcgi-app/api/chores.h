@@ -8,13 +8,13 @@
 #ifndef API_CHORES_H
 #define API_CHORES_H
 
-#include "api/app.h"
+#include "lib/base/err.h"
 
-/* APP_NO_MEMORY. */
+struct app;
+
+/* Fills app->chores. APP_NO_MEMORY. */
 enum app_err chores_start(struct app *app) __attribute__((warn_unused_result));
+/* Safe when there are none. */
 void chores_stop(struct app *app);
-
-/* Whether this process does what is done once for the whole pool. In chores only. */
-bool chores_for_pool(struct app *app);
 
 #endif

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "api/auth/admin_guard.h"
+#include "lib/base/host_port.h"
 #include "lib/http/cors.h"
 #include "lib/net/address_guard.h"
 #include "lib/net/host_list.h"
@@ -16,23 +17,15 @@
 static enum app_err check_api_path(const char *value, struct err_buf *why)
 {
     size_t len = strlen(value);
-    if (len == 0 || value[0] != '/' || value[len - 1] != '/')
-        return err_set(why, APP_CONFIG, "must begin and end with /");
+    if (len == 0 || value[0] != '/' || value[len - 1] != '/' || strchr(value, '{'))
+        return err_set(why, APP_CONFIG, "must begin and end with /, without {");
     return APP_OK;
 }
 
-/* host:port; a numeric IPv6 host is in brackets. */
 static bool is_host_and_port(const char *text, size_t len)
 {
-    size_t digits = 0;
-    while (digits < len && strchr("0123456789", text[len - digits - 1]))
-        digits++;
-    if (digits == 0 || digits > 5 || digits + 1 >= len || text[len - digits - 1] != ':')
-        return false;
-    size_t host_len = len - digits - 1;
-    if (memchr(text, ',', host_len))
-        return false;
-    return !memchr(text, ':', host_len) || (text[0] == '[' && text[host_len - 1] == ']');
+    struct host_port found;
+    return host_port_read(text, len, &found) && found.host[0] && !strchr(found.host, ',');
 }
 
 static bool is_address_list(const char *list)
@@ -108,7 +101,8 @@ static enum app_err check_profile_token(const char *value, struct err_buf *why)
 static enum app_err check_all(const void *checked, struct err_buf *why)
 {
     const struct api_config *config = checked;
-    if (config->profile && config->profile_auth == 0 && config->profile_token[0] == '\0')
+    if (config->profile && config->profile_auth == PROFILE_AUTH_TOKEN &&
+        config->profile_token[0] == '\0')
         return err_set(why, APP_CONFIG,
                        "PROFILE=on needs PROFILE_TOKEN, or PROFILE_AUTH=none when the web server "
                        "guards /debug/ and /pprof/");
@@ -134,8 +128,6 @@ static const struct config_entry entries[] = {
      check_optional_url},
     {"AUTHN_AUDIENCE", CONFIG_STRING, MEMBER(authn_audience), "emojify", NULL, NULL, NULL,
      "What a token's aud must hold", NULL},
-    {"AUTHN_DISABLE", CONFIG_BOOL, MEMBER(authn_disable), "false", NULL, NULL, NULL,
-     "No tokens are asked for though AUTHN_SERVER is set", NULL},
     {"CACHE_ADDRESS", CONFIG_STRING, MEMBER(cache_address), "127.0.0.1:9090", NULL, NULL, NULL,
      "Where the cache service listens: host:port or unix:/path; of several caches that share their "
      "store: dns:///host:port, ipv4:address:port,... or ipv6:[address]:port,...",
@@ -252,6 +244,9 @@ static const struct config_entry entries[] = {
     {"STATSD_SERVER", CONFIG_STRING, MEMBER(statsd_server), NULL, NULL, NULL, NULL,
      "host:port of a statsd server that takes DogStatsD's tags; empty: none is told",
      statsd_check_server},
+    {"STATSD_TAGS", CONFIG_STRING, MEMBER(statsd_tags), NULL, NULL, NULL, NULL,
+     "Tags that each metric for statsd carries besides its own: env:production,region:eu",
+     statsd_check_tags},
     {"WORKERS", CONFIG_INT, MEMBER(workers), "0", "0", "1024", NULL,
      "Threads that answer requests; 0: four a core, at least 16", NULL},
     {"SHUTDOWN_GRACE", CONFIG_DURATION, MEMBER(shutdown_grace_ms), "30s", "0s", "10m", NULL,
@@ -264,11 +259,6 @@ static const struct config_entry entries[] = {
 
 const struct config_table api_config_table = {entries, sizeof(entries) / sizeof(entries[0]),
                                               check_all};
-
-bool api_config_wants_authn(const struct api_config *config)
-{
-    return *config->authn_server && !config->authn_disable;
-}
 
 unsigned api_config_workers(const struct api_config *config)
 {

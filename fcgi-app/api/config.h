@@ -20,15 +20,15 @@ struct fault_config {
     int64_t delay_ms;
 };
 
-/* Values of metrics_auth, in the order of the choices. */
+/* Values of metrics_auth and profile_auth, in the order of their choices. */
 enum { METRICS_AUTH_NONE, METRICS_AUTH_TOKEN };
+enum { PROFILE_AUTH_TOKEN, PROFILE_AUTH_NONE };
 
 struct api_config {
     const char *api_path; /* begins and ends with '/' */
     const char *allow_origin;
     const char *authn_server; /* "": requests are not authorized */
     const char *authn_audience;
-    bool authn_disable;
     const char *cache_address;
     int64_t cache_timeout_ms;
     const char *cache_tls_ca;
@@ -59,7 +59,7 @@ struct api_config {
     bool profile;
     const char *profile_token;
     int metrics_auth; /* METRICS_AUTH_... */
-    int profile_auth; /* 0: the token, 1: none */
+    int profile_auth; /* PROFILE_AUTH_... */
     int64_t profile_hz;
     int64_t profile_ring_hz;
     int64_t profile_max_seconds;
@@ -68,16 +68,14 @@ struct api_config {
     struct fault_config cache_fault;
     struct fault_config emojify_fault;
     const char *statsd_server;
-    int64_t workers; /* 0: by the number of cores */
+    const char *statsd_tags; /* of all that it is told */
+    int64_t workers;         /* 0: by the number of cores */
     int64_t shutdown_grace_ms;
     int log_level;  /* enum log_level */
     int log_format; /* enum log_format */
 };
 
 extern const struct config_table api_config_table;
-
-/* Whether requests need a token. */
-bool api_config_wants_authn(const struct api_config *config);
 
 /* The number of worker threads that `config` asks for. */
 unsigned api_config_workers(const struct api_config *config);

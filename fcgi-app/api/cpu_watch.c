@@ -23,14 +23,15 @@ struct cost {
     struct history_window window;
 };
 
-static bool measure(const struct telemetry *telemetry, size_t ring, struct history_window asked,
-                    const struct telemetry_route *route, struct cost *cost)
+static bool measure(const struct pool_history *history, enum pool_history_ring ring,
+                    struct history_window asked, const struct pool_history_route *route,
+                    struct cost *cost)
 {
     size_t columns[COLUMNS] = {route->cpu};
     uint64_t growth[COLUMNS];
     for (size_t i = 0; i < CLASSES; i++)
         columns[1 + i] = route->requests + i;
-    if (!history_growth(telemetry->history, ring, asked, columns, COLUMNS, growth, &cost->window))
+    if (!pool_history_growth(history, ring, asked, columns, COLUMNS, growth, &cost->window))
         return false;
     cost->cpu_ns = growth[0];
     cost->requests = 0;
@@ -55,24 +56,24 @@ static bool judge(const struct cpu_watch_options *options, const struct cost *re
     return *factor >= options->factor;
 }
 
-bool cpu_watch_look(const struct cpu_watch_options *options, const struct telemetry *telemetry,
+bool cpu_watch_look(const struct cpu_watch_options *options, const struct pool_history *history,
                     int64_t now_ns, struct cpu_watch_alarm *alarm)
 {
     const struct history_window lately = {now_ns - options->recent_ns, now_ns};
     const struct history_window before = {lately.from_ns - options->base_ns, lately.from_ns};
-    struct telemetry_route route;
     alarm->factor = 0;
-    for (size_t i = 0; telemetry_route_at(telemetry, i, &route); i++) {
+    for (size_t i = 0; i < ROUTE_NAME__MAX; i++) {
+        const struct pool_history_route *route = &pool_history_routes(history)[i];
         struct cost recent, base;
         double factor;
-        if (route.admin || !measure(telemetry, TELEMETRY_MINUTES_AGO, lately, &route, &recent) ||
-            !measure(telemetry, TELEMETRY_HOUR_AGO, before, &route, &base) ||
+        if (route->operators || !measure(history, POOL_HISTORY_MINUTES, lately, route, &recent) ||
+            !measure(history, POOL_HISTORY_HOUR, before, route, &base) ||
             !judge(options, &recent, &base, &factor) || factor <= alarm->factor)
             continue;
         *alarm = (struct cpu_watch_alarm){.factor = factor,
                                           .before_ns = (int64_t)cpu_per_request(&base),
                                           .now_ns = (int64_t)cpu_per_request(&recent)};
-        (void)snprintf(alarm->route, sizeof(alarm->route), "%s", route.name);
+        (void)snprintf(alarm->route, sizeof(alarm->route), "%s", route->name);
     }
     return alarm->factor > 0;
 }

@@ -7,7 +7,10 @@
 #ifndef API_CPU_WATCH_H
 #define API_CPU_WATCH_H
 
-#include "api/telemetry.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "api/pool_history.h"
 
 struct cpu_watch_options {
     int64_t recent_ns;     /* what is judged */
@@ -34,7 +37,7 @@ struct cpu_watch_alarm {
  * The route that has become most costly, if one has by the factor. Those of
  * operators do not count. `now_ns`: CLOCK_MONOTONIC.
  */
-bool cpu_watch_look(const struct cpu_watch_options *options, const struct telemetry *telemetry,
+bool cpu_watch_look(const struct cpu_watch_options *options, const struct pool_history *history,
                     int64_t now_ns, struct cpu_watch_alarm *alarm);
 
 #endif

@@ -2,6 +2,8 @@
 /* The methods and headers are those that the API's routes take from pages. */
 #include "api/cross_origin.h"
 
+#include "lib/fcgi/request.h"
+#include "lib/fcgi/response.h"
 #include "lib/http/cors.h"
 
 #define EXPOSED_HEADERS "X-Request-Id, Retry-After, ETag, Location"

@@ -10,6 +10,8 @@
 #include <string.h>
 
 #include "lib/base/clock.h"
+#include "lib/fcgi/request.h"
+#include "lib/fcgi/response.h"
 
 #define RATE_ONE (UINT64_C(1) << 32)
 

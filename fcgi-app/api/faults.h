@@ -13,6 +13,8 @@
 
 #include "api/app.h"
 
+struct cache_item;
+
 /* Log a warning for each route that faults are configured for. */
 void faults_announce(const struct api_config *config, const struct log *log);
 

@@ -10,6 +10,7 @@
  * So this is slow by intent: one stdio call a byte, each with the stream's lock. It
  * is not a log record, and lines of the log may come in between.
  */
+#include "api/clients/cache_client.h"
 #include "api/faults.h"
 
 #include <ctype.h>

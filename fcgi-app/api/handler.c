@@ -6,12 +6,17 @@
 #include "api/handler.h"
 
 #include <stdlib.h>
-#include <string.h>
 
+#include "api/auth/admin_guard.h"
+#include "api/auth/authn.h"
+#include "api/clients/cache_client.h"
 #include "api/cross_origin.h"
 #include "api/routes/routes.h"
 #include "lib/base/clock.h"
+#include "lib/fcgi/request.h"
+#include "lib/fcgi/response.h"
 #include "lib/fcgi/worker.h"
+#include "lib/net/http_client.h"
 #include "lib/picture/picture.h"
 
 enum { ALLOW_HEADER_MAX = 64 };
@@ -44,27 +49,11 @@ void handler_worker_release(void *context, void *released)
     free(worker);
 }
 
-/* The path below API_PATH with its leading slash; NULL when it is elsewhere. */
-static const char *path_below(const char *path, const char *api_path)
-{
-    size_t len = strlen(api_path);
-    return strncmp(path, api_path, len) == 0 ? path + len - 1 : NULL;
-}
-
-/* What is for operators is no page's business, even when API_PATH is "/". */
-static bool is_for_operators(const char *path)
-{
-    return strcmp(path, "/metrics") == 0 || strncmp(path, "/debug/", 7) == 0 ||
-           strncmp(path, "/pprof/", 7) == 0;
-}
-
 /* Who is asked does not matter here: the answer is the same for every guarded route. */
 static enum app_err authorize(struct exchange *exchange)
 {
     struct app *app = exchange->app;
     const struct request *request = exchange->request;
-    if (!app->authn)
-        return APP_OK;
     const struct jwks_call call = {exchange->worker->http, exchange->deadline_ns, request->id};
     enum app_err err =
         authn_check(app->authn, &call, request_header(request, "Authorization"), &exchange->why);
@@ -73,88 +62,53 @@ static enum app_err authorize(struct exchange *exchange)
     return err;
 }
 
-/* Those who may not pass learn as little as possible: without PROFILE there is nothing. */
-static enum app_err admit(struct exchange *exchange, const struct route *route)
+static enum app_err admit(struct exchange *exchange, enum route_access access)
 {
-    struct app *app = exchange->app;
-    if ((route->flags & ROUTE_ADMIN) && !app->profiling)
-        return APP_NOT_FOUND;
-    if (route->flags & ROUTE_ADMIN)
-        return admin_guard_check(&app->admin_guard, exchange->request, exchange->response,
-                                 &exchange->why);
-    if ((route->flags & ROUTE_TOKEN) ||
-        ((route->flags & ROUTE_METRICS) && app->config.metrics_auth == METRICS_AUTH_TOKEN))
-        return admin_guard_check(&app->token_guard, exchange->request, exchange->response,
-                                 &exchange->why);
-    return route->flags & ROUTE_AUTHN ? authorize(exchange) : APP_OK;
-}
-
-static bool has_token(const struct app *app)
-{
-    return app->token_guard.token && *app->token_guard.token;
-}
-
-/* Without a token, nobody could use what asks for it: DELETE is no method then. */
-static enum app_err hide_token_routes(const struct exchange *exchange, struct route_match *match,
-                                      enum app_err err)
-{
-    if (has_token(exchange->app) || (err && err != APP_METHOD_NOT_ALLOWED))
-        return err;
-    if (!err && !(match->route->flags & ROUTE_TOKEN))
+    switch (access) {
+    case ROUTE_FOR_EVERYONE:
         return APP_OK;
-    if (!err) /* ask for what else the path takes */
-        err = router_match(api_routes, api_route_count, HTTP_OTHER,
-                           path_below(exchange->request->path, exchange->app->config.api_path),
-                           match);
-    match->allowed &= ~HTTP_METHOD_BIT(HTTP_DELETE);
+    case ROUTE_FOR_TOKEN_HOLDERS:
+        return authorize(exchange);
+    case ROUTE_FOR_OWN_SITE:
+        return admin_guard_check_site(exchange->request, &exchange->why);
+    case ROUTE_FOR_ADMIN:
+        return admin_guard_check(exchange->app->admin_guard, exchange->request, exchange->response,
+                                 &exchange->why);
+    }
+    return APP_INTERNAL;
+}
+
+static enum app_err find_route(struct exchange *exchange, struct route_match *match)
+{
+    const struct request *request = exchange->request;
+    enum app_err err = routes_match(exchange->app->routes, request->method, request->path, match);
+    if (err == APP_METHOD_NOT_ALLOWED) {
+        char allow[ALLOW_HEADER_MAX];
+        router_allow_header(match->allowed, allow, sizeof(allow));
+        (void)response_header(exchange->response, "Allow", allow);
+    }
     return err;
 }
 
-/* The row of the root's table, or of the API's. Errors as router_match. */
-static enum app_err find_route(const struct exchange *exchange, struct route_match *match)
-{
-    const struct request *request = exchange->request;
-    enum app_err err =
-        router_match(root_routes, root_route_count, request->method, request->path, match);
-    /* A method that is not taken must not tell that a route which is off exists. */
-    if (err == APP_METHOD_NOT_ALLOWED && !exchange->app->profiling &&
-        strcmp(request->path, "/metrics") != 0)
-        return APP_NOT_FOUND;
-    if (!err && (match->route->flags & ROUTE_TOKEN) && !has_token(exchange->app))
-        return APP_NOT_FOUND;
-    if (err != APP_NOT_FOUND)
-        return err;
-    const char *path = path_below(request->path, exchange->app->config.api_path);
-    if (!path)
-        return APP_NOT_FOUND;
-    err = router_match(api_routes, api_route_count, request->method, path, match);
-    return hide_token_routes(exchange, match, err);
-}
-
-static enum app_err route(struct exchange *exchange, const struct route **found)
+static enum app_err route(struct exchange *exchange, enum route_name *name)
 {
     struct route_match match;
     bool answered = false;
     enum app_err err = APP_OK;
-    const char *path = exchange->request->path;
-    if (!is_for_operators(path) && path_below(path, exchange->app->config.api_path))
+    if (routes_is_for_pages(exchange->app->routes, exchange->request->path))
         err = cross_origin_begin(exchange, &answered);
     if (err || answered)
         return err;
 
     err = find_route(exchange, &match);
-    if (err == APP_METHOD_NOT_ALLOWED) {
-        char allow[ALLOW_HEADER_MAX];
-        router_allow_header(match.allowed, allow, sizeof(allow));
-        (void)response_header(exchange->response, "Allow", allow);
-    }
     if (err)
         return err;
-    *found = match.route;
+    const struct route_policy *policy = match.route->policy;
+    *name = policy->name;
     exchange->parameter = match.parameter;
-    if (!(match.route->flags & ROUTE_QUICK))
+    if (!policy->quick)
         fcgi_worker_yield();
-    err = admit(exchange, match.route);
+    err = admit(exchange, policy->access);
     return err ? err : match.route->handler(exchange);
 }
 
@@ -169,8 +123,7 @@ static void log_arrival(const struct request *request)
 }
 
 /* What went wrong is logged in our words and the peers'; level by whose fault it is. */
-static void log_request(const struct exchange *exchange, const struct route *route,
-                        enum app_err err)
+static void log_request(const struct exchange *exchange, enum route_name name, enum app_err err)
 {
     const struct request *request = exchange->request;
     enum log_level level = err && app_err_status(err) >= 500 ? LOG_ERROR : LOG_INFO;
@@ -179,7 +132,7 @@ static void log_request(const struct exchange *exchange, const struct route *rou
     struct log_field fields[] = {
         LOG_STR("method", request->method_name),
         LOG_STR("path", request->path),
-        LOG_STR("route", route ? route->name : "none"),
+        LOG_STR("route", route_name_text(name)),
         LOG_INT("status", exchange->response->status),
         LOG_INT("bytes", exchange->response->body_len),
         LOG_MS("ms", clock_now_ns() - request->started_ns),
@@ -216,16 +169,16 @@ void handler_handle(void *context, void *worker, struct request *request, struct
         .deadline_ns = request->started_ns + app->config.request_timeout_ms * NS_PER_MS,
         .cancel = {client_gone, request},
     };
-    const struct route *found = NULL;
+    enum route_name name = ROUTE_NONE;
     struct telemetry_request measured;
     telemetry_request_begin(&app->telemetry, &measured);
     log_arrival(request);
-    enum app_err err = route(&exchange, &found);
+    enum app_err err = route(&exchange, &name);
     if (err && response->state == RESPONSE_HEADERS)
         (void)response_error(response, err, exchange.why.text);
-    log_request(&exchange, found, err);
+    log_request(&exchange, name, err);
     const struct telemetry_outcome outcome = {
-        .route = found,
+        .route = name,
         .method = request->method,
         .status = response->status,
         .started_ns = request->started_ns,

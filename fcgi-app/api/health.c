@@ -5,26 +5,20 @@
  */
 #include "api/health.h"
 
-#include <string.h>
-
+#include "api/clients/cache_client.h"
+#include "api/clients/face_client.h"
+#include "api/telemetry.h"
 #include "lib/base/clock.h"
+#include "lib/base/condition.h"
 #include "lib/telemetry/lock.h"
 
 enum { KEPT_MS = 1000, CACHE_CHECK_MS = 1000, FACEBOX_INFO_MS = 2000, SERVING = 1 };
 
-enum app_err health_init(struct health *health)
+void health_init(struct health *health)
 {
-    pthread_condattr_t attributes;
     *health = (struct health){.known = false};
-    if (pthread_condattr_init(&attributes) != 0)
-        return APP_NO_MEMORY;
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    int error = pthread_cond_init(&health->done, &attributes);
-    pthread_condattr_destroy(&attributes);
-    if (error)
-        return APP_NO_MEMORY;
+    pthread_cond_init(&health->done, NULL);
     pthread_mutex_init(&health->lock, NULL);
-    return APP_OK;
 }
 
 void health_release(struct health *health)
@@ -66,12 +60,11 @@ static void ask(const struct health_call *call, struct health_report *report)
 enum app_err health_get(struct health *health, const struct health_call *call,
                         struct health_report *report)
 {
-    struct timespec deadline = {call->deadline_ns / NS_PER_S, call->deadline_ns % NS_PER_S};
     enum app_err err = APP_OK;
 
     lock_mutex(&health->lock);
     while (health->asking && !health->known && err == APP_OK) {
-        if (pthread_cond_timedwait(&health->done, &health->lock, &deadline) != 0)
+        if (!condition_wait(&health->done, &health->lock, call->deadline_ns))
             err = APP_UPSTREAM_TIMEOUT;
     }
     if (err)

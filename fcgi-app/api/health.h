@@ -14,10 +14,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "api/clients/cache_client.h"
-#include "api/clients/face_client.h"
-#include "api/telemetry.h"
 #include "lib/base/err.h"
+
+struct cache_caller;
+struct face_client;
+struct http_client;
+struct http_header;
+struct telemetry;
 
 /* What the upstreams said. An error's `detail` is for the log. */
 struct health_report {
@@ -31,7 +34,7 @@ struct health_report {
 
 struct health {
     pthread_mutex_t lock; /* guards the rest */
-    pthread_cond_t done;  /* CLOCK_MONOTONIC */
+    pthread_cond_t done;
     bool asking;
     bool known;          /* report holds an answer */
     int64_t answered_ns; /* CLOCK_MONOTONIC */
@@ -50,7 +53,7 @@ struct health_call {
     int64_t deadline_ns;
 };
 
-enum app_err health_init(struct health *health) __attribute__((warn_unused_result));
+void health_init(struct health *health);
 void health_release(struct health *health);
 
 /* APP_OK with a report (which may say that both are down); APP_UPSTREAM_TIMEOUT. */

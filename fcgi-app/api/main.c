@@ -9,17 +9,27 @@
 #include <unistd.h>
 
 #include "api/app.h"
+#include "api/auth/admin_guard.h"
+#include "api/auth/authn.h"
 #include "api/chores.h"
+#include "api/clients/cache_client.h"
 #include "api/clients/card.h"
 #include "api/faults.h"
 #include "api/handler.h"
+#include "api/image/artwork.h"
 #include "api/jobs/background.h"
+#include "api/jobs/table.h"
 #include "api/jobs/work.h"
+#include "api/localcache/local_cache.h"
+#include "api/localcache/read_through.h"
+#include "api/pool_history.h"
 #include "api/profiler.h"
 #include "api/routes/routes.h"
 #include "lib/base/clock.h"
 #include "lib/base/program.h"
 #include "lib/fcgi/worker.h"
+#include "lib/net/address_guard.h"
+#include "lib/net/http_client.h"
 #include "lib/picture/picture.h"
 #include "lib/picture/picture_memory.h"
 
@@ -68,14 +78,52 @@ static enum app_err start_tier(struct app *app)
     return local_cache_new(&options, &app->tier);
 }
 
+static enum app_err start_telemetry(struct app *app, struct err_buf *why)
+{
+    enum app_err err = telemetry_start(&app->telemetry, &app->config, &app->log, why);
+    if (err)
+        return err;
+    const struct pool_history_options options = {
+        .metrics = telemetry_metrics(&app->telemetry),
+        .run_dir = app->config.run_dir,
+        .log = &app->log,
+    };
+    err = pool_history_new(&options, &app->history);
+    if (err)
+        err_detail(why, "the history of the metrics has no memory");
+    return err;
+}
+
+static enum app_err start_reads(struct app *app)
+{
+    const struct read_through_options options = {
+        .cache = app->cache,
+        .tier = app->tier,
+        .stays_fresh = app->config.local_cache_ttl_ms > 0,
+        .table = app->table,
+        .telemetry = &app->telemetry,
+        .timeout_ms = app->config.cache_timeout_ms,
+    };
+    return read_through_new(&options, &app->reads);
+}
+
+/* It opened POST to everybody: an operator who still sets it must learn that it does not. */
+static void warn_of_authn_disable(const struct app *app)
+{
+    const char *value = getenv("AUTHN_DISABLE");
+    if (value && *value)
+        log_warn(&app->log, "AUTHN_DISABLE is ignored: it is no setting any more",
+                 LOG_FIELDS(LOG_STR("instead", "leave AUTHN_SERVER empty")));
+}
+
 /* NULL in app->authn means that requests need no token, which an operator should have meant. */
 static enum app_err start_authn(struct app *app)
 {
     const struct api_config *config = &app->config;
-    if (!api_config_wants_authn(config)) {
+    warn_of_authn_disable(app);
+    if (!*config->authn_server) {
         log_warn(&app->log, "POST is open to everybody",
-                 LOG_FIELDS(LOG_STR("reason", *config->authn_server ? "AUTHN_DISABLE is true"
-                                                                    : "AUTHN_SERVER is empty")));
+                 LOG_FIELDS(LOG_STR("reason", "AUTHN_SERVER is empty")));
         return APP_OK;
     }
     const struct authn_options options = {config->authn_server, config->authn_audience,
@@ -111,14 +159,13 @@ static enum app_err start_jobs(struct app *app)
 static enum app_err app_init(struct app *app, struct err_buf *why)
 {
     const struct api_config *config = &app->config;
-    app->token_guard.token = config->profile_token;
-    app->admin_guard.token = config->profile_token;
-    app->admin_guard.open = config->profile_auth != 0;
+    app->admin_guard->token = config->profile_token;
     app->faces = (struct face_client){config->facebox, config->facebox_user, config->facebox_pass,
                                       &app->breakers.facebox};
     breakers_init(&app->breakers, &app->telemetry, &app->log);
 
-    enum app_err err = health_init(&app->health);
+    health_init(&app->health);
+    enum app_err err = routes_new(config, &app->routes);
     if (!err)
         err = start_authn(app);
     if (!err)
@@ -134,9 +181,7 @@ static enum app_err app_init(struct app *app, struct err_buf *why)
     if (!err)
         err = start_cache_client(app, why);
     if (!err)
-        err = route_cache_init(app);
-    if (!err)
-        err = telemetry_start(&app->telemetry, config, &app->log, why);
+        err = start_telemetry(app, why);
     if (!err)
         err = profiler_start(app, why);
     if (!err)
@@ -146,6 +191,8 @@ static enum app_err app_init(struct app *app, struct err_buf *why)
     if (!err)
         err = start_tier(app);
     if (!err)
+        err = start_reads(app);
+    if (!err)
         err = chores_start(app);
     return err;
 }
@@ -153,18 +200,20 @@ static enum app_err app_init(struct app *app, struct err_buf *why)
 static void app_release(struct app *app)
 {
     chores_stop(app);
+    read_through_free(&app->reads);
     local_cache_free(&app->tier);
     background_free(&app->background);
     table_free(&app->table);
     profiler_stop(app);
+    pool_history_free(&app->history);
     telemetry_stop(&app->telemetry);
-    coalescer_free(&app->gets);
     cache_client_free(&app->cache);
     address_guard_free(&app->guard);
     artwork_close(&app->artwork);
     picture_library_release();
     http_client_global_release();
     authn_free(&app->authn);
+    routes_free(&app->routes);
     log_level_release(&app->log_level);
     health_release(&app->health);
     breakers_release(&app->breakers);
@@ -223,8 +272,9 @@ out:
 
 int main(int argc, char **argv)
 {
-    static struct app app = {
-        .leader = {.fd = -1}}; /* too large for a stack, handed down by pointer from here */
+    /* Too large for a stack, handed down by pointer from here. */
+    static struct admin_guard admin_guard;
+    static struct app app = {.admin_guard = &admin_guard};
     const char *listen_address = NULL;
     struct program program = {
         .name = "emojify-api",

@@ -3,7 +3,17 @@
 
 #include <stdlib.h>
 
+#include "api/app.h"
 #include "api/routes/routes.h"
+#include "lib/telemetry/wait.h"
+#include "profiling/pprof.h"
+
+/* What the profiler points to while it runs. */
+struct profiler {
+    struct wait_hooks wait_hooks;
+    size_t route_count;
+    struct pprof_route routes[];
+};
 
 enum app_err profiler_prepare(char **argv, struct err_buf *why)
 {
@@ -16,11 +26,17 @@ enum app_err profiler_prepare(char **argv, struct err_buf *why)
 }
 
 /* The names of the routes belong to their handlers' functions. */
-static size_t route_functions(struct pprof_route *out, const struct route *routes, size_t count)
+static struct profiler *make_profiler(const struct routes *routes)
 {
+    size_t count;
+    const struct route *all = routes_all(routes, &count);
+    struct profiler *made = calloc(1, sizeof(*made) + count * sizeof(made->routes[0]));
+    if (!made)
+        return NULL;
     for (size_t i = 0; i < count; i++)
-        out[i] = (struct pprof_route){routes[i].name, (uintptr_t)routes[i].handler};
-    return count;
+        made->routes[i] = (struct pprof_route){all[i].name, (uintptr_t)all[i].handler};
+    made->route_count = count;
+    return made;
 }
 
 static void waited(void *profiling, enum wait_kind kind, int64_t waited_ns,
@@ -35,8 +51,9 @@ enum app_err profiler_start(struct app *app, struct err_buf *why)
     const struct api_config *config = &app->config;
     if (!config->profile)
         return APP_OK;
-    size_t count = route_functions(app->route_functions, api_routes, api_route_count);
-    count += route_functions(app->route_functions + count, root_routes, root_route_count);
+    app->profiler = make_profiler(app->routes);
+    if (!app->profiler)
+        return APP_NO_MEMORY;
     const struct pprof_options options = {
         .run_dir = config->run_dir,
         .words = {.program = "emojify-api",
@@ -46,15 +63,15 @@ enum app_err profiler_start(struct app *app, struct err_buf *why)
         .hz = (int)config->profile_hz,
         .ring_hz = (int)config->profile_ring_hz,
         .max_seconds = config->profile_max_seconds,
-        .routes = app->route_functions,
-        .route_count = count,
+        .routes = app->profiler->routes,
+        .route_count = app->profiler->route_count,
         .log = &app->log,
     };
     enum app_err err = pprof_start(&options, &app->profiling, why);
     if (err)
         return err;
-    app->wait_hooks = (struct wait_hooks){waited, app->profiling};
-    wait_set_hooks(&app->wait_hooks);
+    app->profiler->wait_hooks = (struct wait_hooks){waited, app->profiling};
+    wait_set_hooks(&app->profiler->wait_hooks);
     return APP_OK;
 }
 
@@ -62,4 +79,6 @@ void profiler_stop(struct app *app)
 {
     wait_set_hooks(NULL);
     pprof_stop(&app->profiling);
+    free(app->profiler);
+    app->profiler = NULL;
 }

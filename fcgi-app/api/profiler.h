@@ -9,7 +9,9 @@
 #ifndef API_PROFILER_H
 #define API_PROFILER_H
 
-#include "api/app.h"
+#include "lib/base/err.h"
+
+struct app;
 
 /*
  * gperftools takes what it needs from the environment when it is loaded, so the program
@@ -18,7 +20,10 @@
  */
 enum app_err profiler_prepare(char **argv, struct err_buf *why) __attribute__((warn_unused_result));
 
-/* Fill app->profiling, which stays NULL with PROFILE=off. Errors as pprof_start. */
+/*
+ * Fill app->profiling, which stays NULL with PROFILE=off; app->routes is there already.
+ * Errors as pprof_start; app->profiler may be there after one, for profiler_stop.
+ */
 enum app_err profiler_start(struct app *app, struct err_buf *why)
     __attribute__((warn_unused_result));
 

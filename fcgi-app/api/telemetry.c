@@ -2,17 +2,12 @@
 /* A new metric is a row in `table`, its number in the enum above it, and the call that counts. */
 #include "api/telemetry.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <time.h>
-
-#include "api/routes/routes.h"
+#include "api/statsd_names.h"
 #include "lib/base/clock.h"
 #include "lib/picture/picture.h"
-#include "lib/telemetry/metrics_columns.h"
+#include "lib/telemetry/statsd.h"
 
-enum { STATUS_FIRST = 100, STATUS_LAST = 599, STATUS_NONE = 500, NAME_LEN = 64 };
+enum { STATUS_FIRST = 100, STATUS_LAST = 599, STATUS_NONE = 500 };
 
 /* --- What can be told apart ------------------------------------------------------ */
 
@@ -45,16 +40,15 @@ static const char *const operation_names[OPERATION__MAX] = {
 static const struct {
     enum upstream upstream;
     enum operation operation;
-    const char *statsd; /* the Go service's name; NULL: it had none */
 } upstream_calls[UPSTREAM_CALL__MAX] = {
-    [UPSTREAM_CACHE_GET] = {UPSTREAM_CACHE, OPERATION_GET, "cache.get"},
-    [UPSTREAM_CACHE_PUT] = {UPSTREAM_CACHE, OPERATION_PUT, "emojify.cache_put"},
-    [UPSTREAM_CACHE_EXISTS] = {UPSTREAM_CACHE, OPERATION_EXISTS, "emojify.cache_check"},
-    [UPSTREAM_CACHE_CHECK] = {UPSTREAM_CACHE, OPERATION_CHECK, NULL},
-    [UPSTREAM_FACEBOX_CHECK] = {UPSTREAM_FACEBOX, OPERATION_CHECK, "emojify.find_faces"},
-    [UPSTREAM_FACEBOX_INFO] = {UPSTREAM_FACEBOX, OPERATION_INFO, NULL},
-    [UPSTREAM_FETCH] = {UPSTREAM_ORIGIN, OPERATION_GET, "emojify.fetch_file"},
-    [UPSTREAM_PAYMENT] = {UPSTREAM_GATEWAY, OPERATION_PAY, NULL},
+    [UPSTREAM_CACHE_GET] = {UPSTREAM_CACHE, OPERATION_GET},
+    [UPSTREAM_CACHE_PUT] = {UPSTREAM_CACHE, OPERATION_PUT},
+    [UPSTREAM_CACHE_EXISTS] = {UPSTREAM_CACHE, OPERATION_EXISTS},
+    [UPSTREAM_CACHE_CHECK] = {UPSTREAM_CACHE, OPERATION_CHECK},
+    [UPSTREAM_FACEBOX_CHECK] = {UPSTREAM_FACEBOX, OPERATION_CHECK},
+    [UPSTREAM_FACEBOX_INFO] = {UPSTREAM_FACEBOX, OPERATION_INFO},
+    [UPSTREAM_FETCH] = {UPSTREAM_ORIGIN, OPERATION_GET},
+    [UPSTREAM_PAYMENT] = {UPSTREAM_GATEWAY, OPERATION_PAY},
 };
 
 static const char *const fault_route_names[FAULT_ROUTE__MAX] = {
@@ -98,37 +92,6 @@ static const char *fault_route_label(size_t index)
 static const char *fault_type_label(size_t index)
 {
     return index < FAULT_TYPE__MAX ? fault_type_names[index] : NULL;
-}
-
-/* The API's rows, then those at the root; NULL beyond the last. */
-static const struct route *route_row(size_t row)
-{
-    if (row < api_route_count)
-        return &api_routes[row];
-    row -= api_route_count;
-    return row < root_route_count ? &root_routes[row] : NULL;
-}
-
-/*
- * A name of each row, and "none" for what is no route. Rows that share a name, one
- * for each method, are counted at the first of them, so the others stay empty and,
- * in a sparse metric, unseen.
- */
-static const char *route_label(size_t index)
-{
-    const struct route *row = route_row(index);
-    if (row)
-        return row->name;
-    return index == api_route_count + root_route_count ? "none" : NULL;
-}
-
-static size_t route_index(const struct route *route)
-{
-    size_t index = 0;
-    const struct route *row;
-    while ((row = route_row(index)) && (!route || strcmp(row->name, route->name) != 0))
-        index++;
-    return index;
 }
 
 /* --- The table ------------------------------------------------------------------- */
@@ -176,7 +139,7 @@ enum row {
 
 #define ROUTE_LABEL                                                                                \
     {                                                                                              \
-        .name = "route", .value = route_label                                                      \
+        .name = "route", .value = route_name_text                                                  \
     }
 #define UPSTREAM_LABEL                                                                             \
     {                                                                                              \
@@ -290,20 +253,6 @@ static const struct metric table[ROW__MAX] = {
 
 /* --- Life ------------------------------------------------------------------------ */
 
-static enum app_err start_history(struct telemetry *telemetry, const struct api_config *config,
-                                  const struct log *log)
-{
-    const struct history_options history = {
-        .directory = metrics_is_shared(telemetry->metrics) ? config->run_dir : "",
-        .layout = metrics_layout(telemetry->metrics),
-        .column_count = metrics_column_count(telemetry->metrics),
-        .rings = {[TELEMETRY_MINUTES_AGO] = {2 * NS_PER_S, 300},
-                  [TELEMETRY_HOUR_AGO] = {60 * NS_PER_S, 66}},
-        .log = log,
-    };
-    return history_new(&history, &telemetry->history);
-}
-
 enum app_err telemetry_start(struct telemetry *telemetry, const struct api_config *config,
                              const struct log *log, struct err_buf *why)
 {
@@ -317,13 +266,12 @@ enum app_err telemetry_start(struct telemetry *telemetry, const struct api_confi
     };
     const struct statsd_options statsd = {
         .server = config->statsd_server,
-        .prefix = "api.service.",
+        .prefix = STATSD_PREFIX,
         .tags = "version:" APP_VERSION,
+        .more_tags = config->statsd_tags,
         .log = log,
     };
     enum app_err err = metrics_new(&metrics, &telemetry->metrics);
-    if (!err)
-        err = start_history(telemetry, config, log);
     if (err)
         err_detail(why, "the metrics have no memory");
     else
@@ -334,7 +282,6 @@ enum app_err telemetry_start(struct telemetry *telemetry, const struct api_confi
 void telemetry_stop(struct telemetry *telemetry)
 {
     statsd_free(&telemetry->statsd);
-    history_free(&telemetry->history);
     metrics_free(&telemetry->metrics);
 }
 
@@ -345,44 +292,20 @@ enum app_err telemetry_write(struct telemetry *telemetry, struct buf *out)
     return metrics_write(telemetry->metrics, out);
 }
 
-/* --- History --------------------------------------------------------------------- */
-
-void telemetry_record(struct telemetry *telemetry, int64_t now_ns)
+void telemetry_tick(struct telemetry *telemetry, int64_t now_ns)
 {
-    if (!history_is_due(telemetry->history, now_ns))
-        return;
-    uint64_t *values = calloc(metrics_column_count(telemetry->metrics), sizeof(*values));
-    if (!values)
-        return; /* a row less */
-    metrics_snapshot(telemetry->metrics, values);
-    history_record(telemetry->history, now_ns, values);
-    free(values);
+    metrics_tick(telemetry->metrics, now_ns);
 }
 
-static size_t column(const struct telemetry *telemetry, enum row row, size_t label)
+size_t telemetry_processes(struct telemetry *telemetry,
+                           struct metrics_process processes[LIMIT_METRICS_PROCESSES])
 {
-    return metrics_column(telemetry->metrics, row, (struct metrics_column_at){label, 0, 0});
+    return metrics_processes(telemetry->metrics, processes);
 }
 
-bool telemetry_route_at(const struct telemetry *telemetry, size_t index,
-                        struct telemetry_route *route)
+struct metrics *telemetry_metrics(struct telemetry *telemetry)
 {
-    for (size_t row = 0; route_label(row); row++) {
-        const struct route *found = route_row(row);
-        if (route_index(found) != row || index-- > 0) /* counted at the first of its name */
-            continue;
-        *route = (struct telemetry_route){
-            .name = route_label(row),
-            .admin = found && (found->flags & (ROUTE_ADMIN | ROUTE_TOKEN | ROUTE_METRICS)) != 0,
-            .requests = column(telemetry, ROW_REQUESTS, row),
-            .cpu = column(telemetry, ROW_CPU, row),
-            .duration = column(telemetry, ROW_REQUEST_DURATION, row),
-            .bounds = request_bounds,
-            .bound_count = table[ROW_REQUEST_DURATION].bound_count,
-        };
-        return true;
-    }
-    return false;
+    return telemetry->metrics;
 }
 
 /* --- Requests -------------------------------------------------------------------- */
@@ -393,20 +316,11 @@ void telemetry_request_begin(struct telemetry *telemetry, struct telemetry_reque
     metrics_gauge_add(telemetry->metrics, ROW_IN_FLIGHT, METRIC_AT(0), 1);
 }
 
-/* "cache.called" and its like, which the Go service had for its three routes. */
-static void time_route(struct telemetry *telemetry, const struct route *route, int64_t spent_ns,
-                       int status)
-{
-    char name[NAME_LEN];
-    (void)snprintf(name, sizeof(name), "%s.called", route->name);
-    statsd_timing(telemetry->statsd, name, spent_ns, status);
-}
-
 void telemetry_request_end(struct telemetry *telemetry, const struct telemetry_request *request,
                            const struct telemetry_outcome *outcome)
 {
     struct metrics *metrics = telemetry->metrics;
-    size_t route = route_index(outcome->route);
+    enum route_name route = outcome->route;
     int64_t now_ns = clock_now_ns();
     int64_t spent_ns = now_ns - outcome->started_ns;
     int64_t cpu_ns = clock_thread_cpu_ns() - request->cpu_ns;
@@ -420,8 +334,8 @@ void telemetry_request_end(struct telemetry *telemetry, const struct telemetry_r
         metrics_add(metrics, ROW_CPU, METRIC_AT(route), (uint64_t)cpu_ns);
     metrics_gauge_add(metrics, ROW_IN_FLIGHT, METRIC_AT(0), -1);
     metrics_tick(metrics, now_ns);
-    if (telemetry->statsd && outcome->route && route < api_route_count)
-        time_route(telemetry, outcome->route, spent_ns, status);
+    if (statsd_name_of_route(route))
+        statsd_timing(telemetry->statsd, statsd_name_of_route(route), spent_ns, status);
 }
 
 /* --- Steps ----------------------------------------------------------------------- */
@@ -437,9 +351,8 @@ void telemetry_upstream(struct telemetry *telemetry, enum upstream_call call, in
     /* That the cache has nothing, or shall not have it, is an answer. */
     if (err != APP_OK && err != APP_NOT_FOUND && err != APP_GONE)
         metrics_add(telemetry->metrics, ROW_UPSTREAM_ERRORS, METRIC_AT(upstream, err), 1);
-    if (upstream_calls[call].statsd)
-        statsd_timing(telemetry->statsd, upstream_calls[call].statsd, spent_ns,
-                      app_err_status(err));
+    if (statsd_name_of_call(call))
+        statsd_timing(telemetry->statsd, statsd_name_of_call(call), spent_ns, app_err_status(err));
 }
 
 void telemetry_breaker(struct telemetry *telemetry, enum telemetry_breaker breaker, bool open)
@@ -451,9 +364,9 @@ void telemetry_drawn(struct telemetry *telemetry, int64_t started_ns, enum app_e
 {
     int64_t spent_ns = clock_now_ns() - started_ns;
     metrics_observe(telemetry->metrics, ROW_DRAW_DURATION, METRIC_AT(0), spent_ns);
-    statsd_timing(telemetry->statsd, "emojify.draw", spent_ns, app_err_status(err));
+    statsd_timing(telemetry->statsd, STATSD_DRAWN, spent_ns, app_err_status(err));
     if (err)
-        statsd_count(telemetry->statsd, "emojify.image_encode_error");
+        statsd_count(telemetry->statsd, STATSD_ENCODING_FAILED);
 }
 
 void telemetry_stored(struct telemetry *telemetry, size_t faces)
@@ -508,11 +421,9 @@ void telemetry_job_begin(struct telemetry_request *job)
 
 void telemetry_job_end(struct telemetry *telemetry, const struct telemetry_request *job)
 {
-    static const struct route asked_by = {.name = "emojify_create"};
     int64_t cpu_ns = clock_thread_cpu_ns() - job->cpu_ns;
     if (cpu_ns > 0)
-        metrics_add(telemetry->metrics, ROW_CPU, METRIC_AT(route_index(&asked_by)),
-                    (uint64_t)cpu_ns);
+        metrics_add(telemetry->metrics, ROW_CPU, METRIC_AT(ROUTE_EMOJIFY_CREATE), (uint64_t)cpu_ns);
 }
 
 void telemetry_shared(struct telemetry *telemetry)
@@ -535,7 +446,7 @@ uint64_t telemetry_fault_decision(struct telemetry *telemetry, enum fault_route 
 void telemetry_fault(struct telemetry *telemetry, enum fault_route route, enum fault_type type)
 {
     metrics_add(telemetry->metrics, ROW_FAULTS, METRIC_AT(route, type), 1);
-    statsd_count(telemetry->statsd, "error.injected");
+    statsd_count(telemetry->statsd, STATSD_FAULT_WAS_INJECTED);
 }
 
 const char *fault_type_name(enum fault_type type)

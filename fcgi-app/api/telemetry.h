@@ -2,7 +2,7 @@
 /*
  * What emojify-api counts, in one table (telemetry.c), and the few functions by
  * which the rest of it says what happened. Everything goes to /metrics, and under
- * the Go service's names to statsd.
+ * the Go service's names (api/statsd_names.h) to statsd.
  *
  * telemetry_start after the signals are blocked and gRPC is up, telemetry_stop
  * after the last worker has ended; the others from any thread.
@@ -14,12 +14,11 @@
 #include <stdint.h>
 
 #include "api/config.h"
+#include "api/route_name.h"
 #include "lib/base/err.h"
 #include "lib/base/log.h"
-#include "lib/http/router.h"
-#include "lib/telemetry/history.h"
+#include "lib/http/method.h"
 #include "lib/telemetry/metrics.h"
-#include "lib/telemetry/statsd.h"
 
 /* Whom we ask for what. */
 enum upstream_call {
@@ -50,13 +49,11 @@ enum local_cache_event {
     LOCAL_CACHE_EVENT__MAX
 };
 
-/* The rings of the history: ten minutes closely, and something over an hour. */
-enum { TELEMETRY_MINUTES_AGO, TELEMETRY_HOUR_AGO };
-
+/* Zeroed at first. */
 struct telemetry {
+    /* Its own. */
     struct metrics *metrics;
-    struct history *history; /* of all that is counted; see telemetry_record */
-    struct statsd *statsd;   /* NULL: nobody is told */
+    struct statsd *statsd; /* NULL: nobody is told */
 };
 
 /* APP_CONFIG, APP_NO_MEMORY, APP_INTERNAL; telemetry_stop takes down what is up. */
@@ -69,11 +66,15 @@ void telemetry_stop(struct telemetry *telemetry);
 enum app_err telemetry_write(struct telemetry *telemetry, struct buf *out)
     __attribute__((warn_unused_result));
 
-/*
- * Add the numbers of now to the history, when it is time: every 2 s and every 60 s.
- * For the pool's leader, about once a second. `now_ns`: CLOCK_MONOTONIC.
- */
-void telemetry_record(struct telemetry *telemetry, int64_t now_ns);
+/* Call it about once a second, for the sake of siblings that have ended; see metrics_tick. */
+void telemetry_tick(struct telemetry *telemetry, int64_t now_ns);
+
+/* The pool's processes: see metrics_processes. */
+size_t telemetry_processes(struct telemetry *telemetry,
+                           struct metrics_process processes[LIMIT_METRICS_PROCESSES]);
+
+/* What is counted, for its history (api/pool_history.h). */
+struct metrics *telemetry_metrics(struct telemetry *telemetry);
 
 /*
  * What a look at the cache service's own metrics has found (api/admin/cache_watch.h):
@@ -81,21 +82,6 @@ void telemetry_record(struct telemetry *telemetry, int64_t now_ns);
  * pool's leader.
  */
 void telemetry_watched_cache(struct telemetry *telemetry, bool up, uint64_t cpu_ns);
-
-/* Where the history (lib/telemetry/history.h) has what is known of a route. */
-struct telemetry_route {
-    const char *name;      /* as the metrics have it; "none" for what is no route */
-    bool admin;            /* of operators: what it costs is what they asked for */
-    size_t requests;       /* first of 5 columns, answers of 1xx to 5xx */
-    size_t cpu;            /* nanoseconds */
-    size_t duration;       /* first of bound_count + 1 columns of a histogram; its sum follows */
-    const int64_t *bounds; /* of duration, in nanoseconds */
-    size_t bound_count;
-};
-
-/* The routes from 0 on. False beyond the last; names come once. */
-bool telemetry_route_at(const struct telemetry *telemetry, size_t index,
-                        struct telemetry_route *route);
 
 /* A request on its way through the handler; both by the thread that handles it. */
 struct telemetry_request {
@@ -105,7 +91,7 @@ void telemetry_request_begin(struct telemetry *telemetry, struct telemetry_reque
 
 /* What has become of it. */
 struct telemetry_outcome {
-    const struct route *route; /* NULL: none was found */
+    enum route_name route;
     enum http_method method;
     int status;
     int64_t started_ns;

@@ -27,6 +27,7 @@ struct cache_config {
     int64_t max_bytes;
     int64_t memory;             /* bytes */
     const char *statsd_address; /* "": nobody is told */
+    const char *statsd_tags;    /* of all that it is told */
     int log_level;
     int log_format;
 };

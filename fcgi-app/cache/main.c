@@ -47,7 +47,9 @@ static enum app_err start_store(const struct cache_config *config, const struct 
 static enum app_err start(const struct cache_config *config, const struct log *log,
                           struct parts *parts, struct err_buf *why)
 {
-    enum app_err err = telemetry_start(&parts->telemetry, config->statsd_address, log, why);
+    const struct telemetry_options telemetry_options = {config->statsd_address, config->statsd_tags,
+                                                        log};
+    enum app_err err = telemetry_start(&parts->telemetry, &telemetry_options, why);
     if (!err)
         err = start_store(config, log, &parts->store, why);
     if (err)

@@ -10,10 +10,10 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "cache/resolver.h"
 #include "lib/base/clock.h"
+#include "lib/base/condition.h"
 
 enum {
     CONNECT_MS = 1000,
@@ -119,21 +119,14 @@ static void try_redis(struct redis_pool *pool)
     pthread_mutex_unlock(&pool->lock);
 }
 
-/* Wait until the time, or a signal. Caller holds the lock. */
-static void wait_until(struct redis_pool *pool, pthread_cond_t *cond, int64_t until_ns)
-{
-    const struct timespec until = {until_ns / NS_PER_S, until_ns % NS_PER_S};
-    (void)pthread_cond_timedwait(cond, &pool->lock, &until);
-}
-
 /* Sleep until Redis has to be looked for. False: the pool is being freed. */
 static bool wait_for_need(struct redis_pool *pool, int64_t not_before_ns)
 {
     pthread_mutex_lock(&pool->lock);
     while (!pool->stopping && pool->state == REDIS_THERE)
         pthread_cond_wait(&pool->wake, &pool->lock);
-    while (!pool->stopping && clock_now_ns() < not_before_ns)
-        wait_until(pool, &pool->wake, not_before_ns);
+    while (!pool->stopping && condition_wait(&pool->wake, &pool->lock, not_before_ns))
+        continue;
     bool go_on = !pool->stopping;
     pthread_mutex_unlock(&pool->lock);
     return go_on;
@@ -253,12 +246,8 @@ static struct redis_pool *allocate(const struct redis_url *url, const struct log
     pool->log = log;
     (void)err_set(&pool->reason, APP_OK, "Redis is not connected yet");
     pthread_mutex_init(&pool->lock, NULL);
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&pool->wake, &attributes);
-    pthread_cond_init(&pool->tried, &attributes);
-    pthread_condattr_destroy(&attributes);
+    pthread_cond_init(&pool->wake, NULL);
+    pthread_cond_init(&pool->tried, NULL);
     if (!url->path[0] && resolver_new(url->host, url->port, &pool->resolver)) {
         release(pool);
         return NULL;
@@ -278,8 +267,8 @@ enum app_err redis_pool_new(const struct redis_url *url, const struct log *log,
     }
     int64_t until_ns = deadline_in_ms(CONNECT_MS);
     pthread_mutex_lock(&made->lock);
-    while (made->state == REDIS_UNTRIED && clock_now_ns() < until_ns)
-        wait_until(made, &made->tried, until_ns);
+    while (made->state == REDIS_UNTRIED && condition_wait(&made->tried, &made->lock, until_ns))
+        continue;
     pthread_mutex_unlock(&made->lock);
     *pool = made;
     return APP_OK;

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/hex.h"
+
 /* A stretch of the URL. */
 struct part {
     const char *text;
@@ -25,14 +27,6 @@ static bool cut_before(struct part *rest, char mark, struct part *before)
     return true;
 }
 
-static int hex_value(char digit)
-{
-    if (digit >= '0' && digit <= '9')
-        return digit - '0';
-    digit = (char)tolower((unsigned char)digit);
-    return digit >= 'a' && digit <= 'f' ? digit - 'a' + 10 : -1;
-}
-
 /* Copy a stretch, percent-decoded. False when it is too long or is not decodable to text. */
 static bool decode(struct part part, char *out, size_t size)
 {
@@ -40,12 +34,10 @@ static bool decode(struct part part, char *out, size_t size)
     for (size_t i = 0; i < part.len; i++) {
         char byte = part.text[i];
         if (byte == '%') {
-            bool whole = part.len - i > 2;
-            int high = whole ? hex_value(part.text[i + 1]) : -1;
-            int low = whole ? hex_value(part.text[i + 2]) : -1;
-            if (high < 0 || low < 0)
+            int escaped = part.len - i > 2 ? hex_byte(part.text + i + 1) : -1;
+            if (escaped < 0)
                 return false;
-            byte = (char)(high << 4 | low);
+            byte = (char)escaped;
             i += 2;
         }
         if (byte == '\0' || len + 1 >= size)

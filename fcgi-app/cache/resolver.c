@@ -10,9 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 
 #include "lib/base/clock.h"
+#include "lib/base/condition.h"
 
 struct resolver {
     char *host;
@@ -44,11 +44,7 @@ enum app_err resolver_new(const char *host, const char *port, struct resolver **
     made->host = strdup(host);
     made->port = strdup(port);
     pthread_mutex_init(&made->lock, NULL);
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&made->answered, &attributes);
-    pthread_condattr_destroy(&attributes);
+    pthread_cond_init(&made->answered, NULL);
     if (!made->host || !made->port) {
         release(made);
         return APP_NO_MEMORY;
@@ -112,14 +108,13 @@ static enum app_err take_list(struct resolver *resolver, struct addrinfo **list,
 enum app_err resolver_lookup(struct resolver *resolver, int64_t deadline_ns, struct addrinfo **list,
                              struct err_buf *why)
 {
-    const struct timespec until = {deadline_ns / NS_PER_S, deadline_ns % NS_PER_S};
     enum app_err err = APP_OK;
-    int status = 0;
     pthread_mutex_lock(&resolver->lock);
     if (resolver->lookup == LOOKUP_NONE)
         err = start_lookup(resolver, why);
-    while (resolver->lookup == LOOKUP_RUNS && status == 0)
-        status = pthread_cond_timedwait(&resolver->answered, &resolver->lock, &until);
+    while (resolver->lookup == LOOKUP_RUNS &&
+           condition_wait(&resolver->answered, &resolver->lock, deadline_ns))
+        continue;
     if (!err)
         err = take_list(resolver, list, why);
     pthread_mutex_unlock(&resolver->lock);

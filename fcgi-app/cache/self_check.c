@@ -10,10 +10,10 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "lib/base/clock.h"
+#include "lib/base/condition.h"
 
 enum { FAILURES_MAX = 3, ADDRESS_MAX = 300 };
 
@@ -103,11 +103,9 @@ bool self_check_answers(const struct self_check_options *options)
 static bool wait_interval(struct self_check *check)
 {
     int64_t until_ns = deadline_in_ms(check->options.interval_ms);
-    const struct timespec until = {until_ns / NS_PER_S, until_ns % NS_PER_S};
     pthread_mutex_lock(&check->lock);
-    int status = 0;
-    while (!check->stopping && status == 0)
-        status = pthread_cond_timedwait(&check->wake, &check->lock, &until);
+    while (!check->stopping && condition_wait(&check->wake, &check->lock, until_ns))
+        continue;
     bool go_on = !check->stopping;
     pthread_mutex_unlock(&check->lock);
     return go_on;
@@ -153,11 +151,7 @@ enum app_err self_check_start(const struct self_check_options *options, struct s
     made->options = *options;
     made->options.address = made->address;
     pthread_mutex_init(&made->lock, NULL);
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&made->wake, &attributes);
-    pthread_condattr_destroy(&attributes);
+    pthread_cond_init(&made->wake, NULL);
     if (pthread_create(&made->thread, NULL, run, made) != 0) {
         release(made);
         return err_set(why, APP_INTERNAL, "cannot start the thread that checks the listener");

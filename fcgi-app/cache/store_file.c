@@ -23,6 +23,7 @@
 #include "cache/hot_files.h"
 #include "cache/store_sweep.h"
 #include "lib/base/clock.h"
+#include "lib/base/condition.h"
 #include "lib/base/digest.h"
 #include "lib/base/limits.h"
 
@@ -381,13 +382,11 @@ static void sweep(struct store_file *self)
 /* Wait until it is time for a sweep. False: the store is being closed. */
 static bool wait_for_sweep(struct store_file *self)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += SWEEP_INTERVAL_S;
+    int64_t until_ns = deadline_in_ms(SWEEP_INTERVAL_S * 1000);
     pthread_mutex_lock(&self->wake_lock);
-    int status = 0;
-    while (!self->wanted && !atomic_load(&self->directory.stopping) && status == 0)
-        status = pthread_cond_timedwait(&self->wake, &self->wake_lock, &until);
+    while (!self->wanted && !atomic_load(&self->directory.stopping) &&
+           condition_wait(&self->wake, &self->wake_lock, until_ns))
+        continue;
     self->wanted = false;
     pthread_mutex_unlock(&self->wake_lock);
     return !atomic_load(&self->directory.stopping);
@@ -445,11 +444,7 @@ static struct store_file *allocate(const struct store_file_options *options)
     self->directory.max_bytes = options->max_bytes;
     pthread_mutex_init(&self->directory.lock, NULL);
     pthread_mutex_init(&self->wake_lock, NULL);
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&self->wake, &attributes);
-    pthread_condattr_destroy(&attributes);
+    pthread_cond_init(&self->wake, NULL);
     return self;
 }
 

@@ -16,6 +16,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/digest.h"
+#include "lib/base/hex.h"
 
 enum {
     NAME_BYTES = MD5_HEX_LEN / 2,
@@ -122,36 +123,14 @@ int64_t store_remove(struct store_directory *directory, const char *name, enum s
     return removed;
 }
 
-static int hex_value(char digit)
-{
-    if (digit >= '0' && digit <= '9')
-        return digit - '0';
-    return digit >= 'a' && digit <= 'f' ? digit - 'a' + 10 : -1;
-}
-
 /* The binary form of an entry's name; false when it is not one. */
 static bool decode_name(const char *text, unsigned char name[NAME_BYTES])
 {
-    if (strlen(text) != MD5_HEX_LEN)
+    if (strlen(text) != MD5_HEX_LEN || strspn(text, "0123456789abcdef") != MD5_HEX_LEN)
         return false;
-    for (size_t i = 0; i < NAME_BYTES; i++) {
-        int high = hex_value(text[2 * i]);
-        int low = hex_value(text[2 * i + 1]);
-        if (high < 0 || low < 0)
-            return false;
-        name[i] = (unsigned char)(high << 4 | low);
-    }
+    for (size_t i = 0; i < NAME_BYTES; i++)
+        name[i] = (unsigned char)hex_byte(text + 2 * i);
     return true;
-}
-
-static void encode_name(const unsigned char name[NAME_BYTES], char text[MD5_HEX_LEN + 1])
-{
-    static const char digits[] = "0123456789abcdef";
-    for (size_t i = 0; i < NAME_BYTES; i++) {
-        text[2 * i] = digits[name[i] >> 4];
-        text[2 * i + 1] = digits[name[i] & 15];
-    }
-    text[MD5_HEX_LEN] = '\0';
 }
 
 static enum app_err add_candidate(struct candidates *candidates, const struct stat *status,
@@ -267,7 +246,7 @@ static void evict(struct scan *scan)
         if (atomic_load(&directory->stopping))
             return;
         char text[MD5_HEX_LEN + 1];
-        encode_name(candidates->items[i].name, text);
+        hex_write(candidates->items[i].name, NAME_BYTES, text);
         if (store_remove(directory, text, STORE_REMOVAL_EVICTED, candidates->items[i].used_ns) >=
             0) {
             scan->result.removed++;

@@ -156,8 +156,8 @@ static const struct metric table[ROW__MAX] = {
 
 /* --- Life ------------------------------------------------------------------------ */
 
-enum app_err telemetry_start(struct telemetry *telemetry, const char *statsd_server,
-                             const struct log *log, struct err_buf *why)
+enum app_err telemetry_start(struct telemetry *telemetry, const struct telemetry_options *options,
+                             struct err_buf *why)
 {
     const struct metrics_options metrics = {
         .table = table,
@@ -165,13 +165,14 @@ enum app_err telemetry_start(struct telemetry *telemetry, const char *statsd_ser
         .prefix = "emojify_cache",
         .version = APP_VERSION,
         .directory = "", /* there are no siblings */
-        .log = log,
+        .log = options->log,
     };
     const struct statsd_options statsd = {
-        .server = statsd_server,
+        .server = options->statsd_server,
         .prefix = "cache.service.",
         .tags = "version:" APP_VERSION,
-        .log = log,
+        .more_tags = options->statsd_tags,
+        .log = options->log,
     };
     enum app_err err = metrics_new(&metrics, &telemetry->metrics);
     if (err)

@@ -35,13 +35,18 @@ struct telemetry {
  */
 enum { TELEMETRY_GETS_A_SAMPLE = 16 };
 
+struct telemetry_options {
+    const char *statsd_server; /* host:port; "": nobody is told */
+    const char *statsd_tags;   /* of all that it is told; see statsd_check_tags */
+    const struct log *log;     /* outlives it */
+};
+
 /*
- * `statsd_server` is host:port or "". APP_CONFIG with the reason in why->text,
- * APP_NO_MEMORY, APP_INTERNAL; telemetry_stop takes down what is up.
+ * APP_CONFIG with the reason in why->text, APP_NO_MEMORY, APP_INTERNAL; telemetry_stop
+ * takes down what is up.
  */
-enum app_err telemetry_start(struct telemetry *telemetry, const char *statsd_server,
-                             const struct log *log, struct err_buf *why)
-    __attribute__((warn_unused_result));
+enum app_err telemetry_start(struct telemetry *telemetry, const struct telemetry_options *options,
+                             struct err_buf *why) __attribute__((warn_unused_result));
 void telemetry_stop(struct telemetry *telemetry);
 
 /* The text for a scrape, with the state of the store. Errors as metrics_write. */

@@ -5,12 +5,12 @@
  */
 #include "facebox/detector_pool.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
 
 #include "lib/base/clock.h"
+#include "lib/base/condition.h"
 
 struct idle {
     struct detector *detector;
@@ -32,11 +32,7 @@ enum app_err detector_pool_new(size_t count, const struct network *network,
     struct detector_pool *made = calloc(1, sizeof(*made) + count * sizeof(made->idle[0]));
     if (!made)
         return APP_NO_MEMORY;
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&made->returned, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    pthread_cond_init(&made->returned, NULL);
     pthread_mutex_init(&made->lock, NULL);
 
     enum app_err err = APP_OK;
@@ -67,17 +63,14 @@ void detector_pool_free(struct detector_pool **pool)
 enum app_err detector_pool_take(struct detector_pool *pool, int64_t deadline_ns,
                                 struct detector **detector)
 {
-    struct timespec until = {.tv_sec = deadline_ns / NS_PER_S, .tv_nsec = deadline_ns % NS_PER_S};
     enum app_err err = APP_OK;
     pthread_mutex_lock(&pool->lock);
-    while (pool->free_count == 0 && !err) {
-        if (pthread_cond_timedwait(&pool->returned, &pool->lock, &until) == ETIMEDOUT)
-            err = APP_BUSY;
-    }
-    if (pool->free_count > 0) { /* one may have come with the timeout */
+    while (pool->free_count == 0 && condition_wait(&pool->returned, &pool->lock, deadline_ns))
+        continue;
+    if (pool->free_count > 0)
         *detector = pool->idle[--pool->free_count].detector;
-        err = APP_OK;
-    }
+    else
+        err = APP_BUSY;
     pthread_mutex_unlock(&pool->lock);
     return err;
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "lib/base/hex.h"
 #include "lib/base/utf8.h"
 #include "profiling/profile_table.h"
 
@@ -195,15 +196,6 @@ static int compare_addresses(const void *a, const void *b)
     return (left > right) - (left < right);
 }
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 static bool parse_address(const char *text, size_t len, uint64_t *address)
 {
     if (len > 2 && text[0] == '0' && (text[1] == 'x' || text[1] == 'X')) {
@@ -212,7 +204,7 @@ static bool parse_address(const char *text, size_t len, uint64_t *address)
     }
     uint64_t value = 0;
     for (size_t i = 0; i < len; i++) {
-        int digit = hex_digit(text[i]);
+        int digit = hex_value(text[i]);
         if (digit < 0 || value >> 60 != 0)
             return false;
         value = value << 4 | (uint64_t)digit;

@@ -14,13 +14,6 @@ void profile_table_release(struct profile_table *table)
     *table = (struct profile_table){0};
 }
 
-void profile_table_reset(struct profile_table *table)
-{
-    if (table->slots)
-        memset(table->slots, 0, table->capacity * sizeof(*table->slots));
-    table->count = 0;
-}
-
 /* The finalizer of MurmurHash3: every bit of the input reaches every bit of the output. */
 uint64_t profile_hash_number(uint64_t hash, uint64_t number)
 {

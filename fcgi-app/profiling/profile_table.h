@@ -30,9 +30,6 @@ struct profile_table {
 /* Free the memory; the table is then empty. */
 void profile_table_release(struct profile_table *table);
 
-/* Forget all elements, keep the memory. */
-void profile_table_reset(struct profile_table *table);
-
 /* Start of a hash, and the same with more data mixed in. */
 #define PROFILE_HASH_START UINT64_C(0x9e3779b97f4a7c15)
 uint64_t profile_hash_number(uint64_t hash, uint64_t number);

@@ -18,6 +18,8 @@
 #include <elfutils/libdw.h>
 #include <elfutils/libdwfl.h>
 
+#include "lib/base/hex.h"
+
 #define MAX_FILE (INT64_C(4) << 30)
 
 enum {
@@ -57,13 +59,8 @@ static bool has_build_id(Dwfl_Module *module, const char *expected)
     int len = dwfl_module_build_id(module, &id, &where);
     if (len < 0 || len > MAX_BUILD_ID)
         return false;
-    static const char digits[] = "0123456789abcdef";
     char hex[2 * MAX_BUILD_ID + 1];
-    for (int i = 0; i < len; i++) {
-        hex[2 * i] = digits[id[i] >> 4];
-        hex[2 * i + 1] = digits[id[i] & 15];
-    }
-    hex[2 * len] = '\0';
+    hex_write(id, (size_t)len, hex);
     return strcmp(hex, expected) == 0;
 }
 

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "lib/base/arena.h"
+#include "lib/base/hex.h"
 #include "profiling/profile_table.h"
 
 enum {
@@ -67,7 +68,6 @@ static bool read_memory(int memory, uint64_t address, void *out, size_t len)
 /* Find NT_GNU_BUILD_ID in the bytes of a note segment. */
 static bool parse_notes(const unsigned char *notes, size_t len, struct image *image)
 {
-    static const char digits[] = "0123456789abcdef";
     Elf64_Nhdr note;
     for (size_t at = 0; len - at >= sizeof(note);) {
         memcpy(&note, notes + at, sizeof(note));
@@ -79,11 +79,7 @@ static bool parse_notes(const unsigned char *notes, size_t len, struct image *im
         const unsigned char *data = notes + name + name_size;
         if (note.n_type == NT_GNU_BUILD_ID && note.n_namesz == 4 &&
             memcmp(notes + name, "GNU", 4) == 0 && note.n_descsz <= MAX_BUILD_ID) {
-            for (size_t i = 0; i < note.n_descsz; i++) {
-                image->build_id[2 * i] = digits[data[i] >> 4];
-                image->build_id[2 * i + 1] = digits[data[i] & 15];
-            }
-            image->build_id[2 * (size_t)note.n_descsz] = '\0';
+            hex_write(data, note.n_descsz, image->build_id);
             return true;
         }
         at = name + name_size + data_size;

@@ -63,6 +63,7 @@ static struct log request_log;
 static struct request request; /* what a response is the answer to */
 static int web_server = -1;    /* a socket that is read from, at once */
 static struct address_guard *guard;
+static struct routes *routes;
 static struct iovec slices[SLICES_MAX + 1][SLICES_MAX]; /* [n]: a message in n of them */
 static struct buf siblings[SIBLINGS];                   /* encoded */
 
@@ -83,7 +84,7 @@ static void must(enum app_err err, const char *what)
 static void run_route(const struct step *step)
 {
     struct route_match match;
-    enum app_err err = router_match(api_routes, api_route_count, HTTP_GET, step->text, &match);
+    enum app_err err = routes_match(routes, HTTP_GET, step->text, &match);
     if ((err == APP_OK) != (step->size > 0))
         die("the wrong route");
 }
@@ -259,7 +260,7 @@ static void run_merge(const struct step *step)
 /* --- Steps ------------------------------------------------------------------------------- */
 
 static const struct step steps[] = {
-    {"route", "router: GET /cache/KEY", run_route, 1, "/cache/" KEY},
+    {"route", "router: GET /api/cache/KEY", run_route, 1, "/api/cache/" KEY},
     {"route-none", "router: a path that is none", run_route, 0, "/favicon.ico"},
     {"request", "request of 19 variables", run_request, 0, NULL},
     {"answer-small", "request, answer of 1 KB, not sent", run_answer, SMALL, NULL},
@@ -365,6 +366,8 @@ static void start_web_server(void)
 
 static void prepare(void)
 {
+    static const struct api_config config = {
+        .api_path = "/api/", .authn_server = "", .profile_token = ""};
     static char message[WIRE_CACHE_ITEM_HEAD_MAX + sizeof(KEY) + LARGE];
     struct err_buf why = {.text = ""};
     size_t head = wire_cache_item_head(KEY, strlen(KEY), LARGE, message);
@@ -379,6 +382,7 @@ static void prepare(void)
     if (!arena || sink.fd < 0)
         die("no memory");
     must(address_guard_new("", "", &guard, &why), "the guard");
+    must(routes_new(&config, &routes), "the routes");
     for (size_t i = 0; i < SIBLINGS; i++)
         make_sibling(i, &siblings[i]);
     start_web_server();

@@ -6,6 +6,7 @@
 
 #include "api/clients/face_client.h"
 #include "api/image/geometry.h"
+#include "lib/base/arena.h"
 #include "lib/base/limits.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

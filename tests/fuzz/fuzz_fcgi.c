@@ -79,13 +79,16 @@ static struct connection *the_connection(void)
 {
     static struct log_sink sink = {.fd = -1, .level = LOG_OFF};
     static const struct log log = {.sink = &sink, .module = "fuzz"};
-    static const struct fcgi_server_options options = {.log = &log, .handle = handle};
     static _Atomic int64_t last_warning_ns;
     static struct connection *connection;
     static int stop_fds[2];
     if (!connection) {
         must(FCGX_Init() == 0 && pipe(stop_fds) == 0);
-        connection = connection_new(&options, stop_fds[0], &last_warning_ns);
+        const struct connection_options options = {.stop_fd = stop_fds[0],
+                                                   .log = &log,
+                                                   .last_warning_ns = &last_warning_ns,
+                                                   .handle = handle};
+        connection = connection_new(&options);
     }
     must(connection != NULL);
     return connection;

@@ -27,7 +27,8 @@ static void publish(const struct play *play)
     free(set);
 }
 
-static int start_with(void **state, const char *further)
+/* With `further`, and with AUTHN_SERVER unless it is `open`. */
+static int start_with(void **state, bool open, const char *further)
 {
     struct play *play = calloc(1, sizeof(*play));
     void *scene = NULL;
@@ -40,7 +41,7 @@ static int start_with(void **state, const char *further)
     publish(play);
     (void)snprintf(play->server, sizeof(play->server), "http://127.0.0.1:%d",
                    origin_port(play->authn));
-    (void)snprintf(server, sizeof(server), "AUTHN_SERVER=%s", play->server);
+    (void)snprintf(server, sizeof(server), "AUTHN_SERVER=%s", open ? "" : play->server);
     *state = play;
     int failed =
         scene_start(&scene, (const char *const[]){server, "API_PROCESSES=1", further, NULL});
@@ -50,12 +51,17 @@ static int start_with(void **state, const char *further)
 
 static int start(void **state)
 {
-    return start_with(state, NULL);
+    return start_with(state, false, NULL);
+}
+
+static int start_open(void **state)
+{
+    return start_with(state, true, NULL);
 }
 
 static int start_disabled(void **state)
 {
-    return start_with(state, "AUTHN_DISABLE=true");
+    return start_with(state, false, "AUTHN_DISABLE=true");
 }
 
 static int stop(void **state)
@@ -320,7 +326,23 @@ static void without_authorization_posts_are_open_and_the_log_says_so(void **stat
     assert_int_equal(origin_requests(play->authn, NULL), 0);
     read_log(play, &log);
     assert_non_null(strstr(log.data, "[WARN]  api: POST is open to everybody: "
-                                     "reason=\"AUTHN_DISABLE is true\""));
+                                     "reason=\"AUTHN_SERVER is empty\""));
+    assert_null(strstr(log.data, "AUTHN_DISABLE"));
+    buf_release(&log);
+}
+
+/* It once opened POST to everybody. */
+static void the_old_name_for_that_opens_nothing_and_the_log_says_so(void **state)
+{
+    const struct play *play = *state;
+    struct http_reply reply;
+    struct buf log;
+    post(play, NULL, &reply);
+    assert_int_equal(reply.status, 401);
+    http_reply_release(&reply);
+    read_log(play, &log);
+    assert_non_null(strstr(log.data, "[WARN]  api: AUTHN_DISABLE is ignored"));
+    assert_null(strstr(log.data, "POST is open to everybody"));
     buf_release(&log);
 }
 
@@ -341,10 +363,14 @@ int main(void)
         cmocka_unit_test(no_part_of_a_token_is_logged_but_the_reason_is),
         cmocka_unit_test(a_server_that_fails_is_a_503_until_it_is_back_and_does_no_harm_then),
     };
-    const struct CMUnitTest disabled[] = {
+    const struct CMUnitTest open[] = {
         cmocka_unit_test(without_authorization_posts_are_open_and_the_log_says_so),
     };
+    const struct CMUnitTest disabled[] = {
+        cmocka_unit_test(the_old_name_for_that_opens_nothing_and_the_log_says_so),
+    };
     int failed = cmocka_run_group_tests(tests, start, stop);
+    failed += cmocka_run_group_tests(open, start_open, stop);
     failed += cmocka_run_group_tests(disabled, start_disabled, stop);
     return failed;
 }

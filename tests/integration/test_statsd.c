@@ -16,6 +16,9 @@
 #include "support/process.h"
 #include "support/scene.h"
 
+/* Of every line: our own, and those of STATSD_TAGS. */
+#define TAGS "version:" APP_VERSION ",env:test"
+
 enum { PATIENCE_MS = 5000, TOLD_MAX = 16 * 1024 * 1024 };
 
 struct played {
@@ -38,9 +41,10 @@ static int start(void **state)
     buf_init(&played.told, TOLD_MAX);
     (void)snprintf(server, sizeof(server), "STATSD_SERVER=127.0.0.1:%d", ntohs(address.sin_port));
     /* A fault that does nothing, to be told about. */
-    if (scene_start(&scene, (const char *const[]){server, "API_PROCESSES=2", "CACHE_ERROR_RATE=1",
-                                                  "CACHE_ERROR_TYPE=delay", "CACHE_ERROR_DELAY=0s",
-                                                  "CACHE_TIMEOUT=1s", NULL}) != 0)
+    if (scene_start(&scene,
+                    (const char *const[]){server, "STATSD_TAGS=env:test", "API_PROCESSES=2",
+                                          "CACHE_ERROR_RATE=1", "CACHE_ERROR_TYPE=delay",
+                                          "CACHE_ERROR_DELAY=0s", "CACHE_TIMEOUT=1s", NULL}) != 0)
         return -1;
     played.scene = scene;
     *state = &played;
@@ -77,9 +81,9 @@ static int count_told(const struct played *played, const char *name, const char 
     int count = 0;
     (void)snprintf(start, sizeof(start), "api.service.%s:", name);
     if (status)
-        (void)snprintf(end, sizeof(end), "|%s|#version:" APP_VERSION ",status:%d", type, status);
+        (void)snprintf(end, sizeof(end), "|%s|#" TAGS ",status:%d", type, status);
     else
-        (void)snprintf(end, sizeof(end), "|%s|#version:" APP_VERSION, type);
+        (void)snprintf(end, sizeof(end), "|%s|#" TAGS, type);
     for (const char *line = played->told.data; line && *line;) {
         size_t len = strcspn(line, "\n");
         const char *bar = memchr(line, '|', len);
@@ -207,7 +211,7 @@ static void a_cache_that_fails_is_told(void **state)
 static bool is_line(const char *line)
 {
     static const char prefix[] = "api.service.";
-    static const char version[] = "#version:" APP_VERSION;
+    static const char tags[] = "#" TAGS;
     if (strncmp(line, prefix, strlen(prefix)) != 0)
         return false;
     const char *name = line + strlen(prefix);
@@ -216,10 +220,9 @@ static bool is_line(const char *line)
         return false;
     const char *type = value + 1 + strspn(value + 1, "0123456789.");
     size_t type_len = strncmp(type, "|ms|", 4) == 0 ? 4 : strncmp(type, "|c|", 3) == 0 ? 3 : 0;
-    if (type == value + 1 || type_len == 0 ||
-        strncmp(type + type_len, version, strlen(version)) != 0)
+    if (type == value + 1 || type_len == 0 || strncmp(type + type_len, tags, strlen(tags)) != 0)
         return false;
-    const char *status = type + type_len + strlen(version);
+    const char *status = type + type_len + strlen(tags);
     return *status == '\0' || (strncmp(status, ",status:", 8) == 0 && strlen(status) == 11);
 }
 

@@ -8,7 +8,14 @@
 #define TESTS_SUPPORT_RIG_H
 
 #include "api/app.h"
+#include "api/clients/cache_client.h"
+#include "api/image/artwork.h"
 #include "api/jobs/pipeline.h"
+#include "api/jobs/table.h"
+#include "lib/base/arena.h"
+#include "lib/net/address_guard.h"
+#include "lib/net/http_client.h"
+#include "lib/telemetry/trace.h"
 #include "support/fake_cache.h"
 #include "support/origin.h"
 #include "support/sample_picture.h"

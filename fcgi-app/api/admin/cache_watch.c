@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/buf.h"
 #include "lib/base/clock.h"
 
 enum { URL_MAX = 512, ANSWER_MAX = 256 * 1024, STATUS_OK = 200 };

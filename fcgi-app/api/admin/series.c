@@ -12,6 +12,7 @@
 #include "api/admin/series_private.h"
 #include "lib/base/clock.h"
 #include "lib/telemetry/metrics_columns.h"
+#include "lib/telemetry/quantile.h"
 
 /* --- What there is --------------------------------------------------------------- */
 
@@ -77,12 +78,9 @@ enum {
 };
 
 struct charts {
-    const struct telemetry *telemetry;
+    const struct pool_history *history;
     struct series_routes routes;
-    struct {
-        size_t column; /* SIZE_MAX: this build does not have the metric */
-        size_t bound_count;
-    } simple[SIMPLE_COUNT];
+    struct pool_history_series simple[SIMPLE_COUNT]; /* column SIZE_MAX: there is no such metric */
     size_t cache_up;
     size_t cache_cpu;
     size_t series;      /* of one time */
@@ -94,41 +92,24 @@ struct charts {
     bool has_newest;    /* rows[0] is the newest */
 };
 
-static size_t find_label(const struct metric *metric, const char *label)
+static struct pool_history_series find(const struct charts *charts, const char *metric,
+                                       const char *label)
 {
-    const struct metric_label *values = &metric->labels[0];
-    size_t index = 0;
-    const char *value;
-    while (label && values->value && (value = values->value(index)) && strcmp(value, label) != 0)
-        index++;
-    return index;
-}
-
-static size_t find_column(const struct metrics *metrics, const char *name, const char *label,
-                          size_t *bound_count)
-{
-    size_t row;
-    const struct metric *metric = metrics_find(metrics, name, &row);
-    *bound_count = metric ? metric->bound_count : 0;
-    return metric ? metrics_column(
-                        metrics, row,
-                        (struct metrics_column_at){.label = find_label(metric, label), .part = 0})
-                  : SIZE_MAX;
+    struct pool_history_series found;
+    if (!pool_history_find(charts->history, metric, label, &found))
+        found = (struct pool_history_series){.column = SIZE_MAX};
+    return found;
 }
 
 static void find_columns(struct charts *charts)
 {
-    const struct metrics *metrics = charts->telemetry->metrics;
-    size_t none;
     for (size_t i = 0; i < SIMPLE_COUNT; i++)
-        charts->simple[i].column =
-            find_column(metrics, simple[i].metric, simple[i].label, &charts->simple[i].bound_count);
-    charts->cache_up = find_column(metrics, "emojify_watched_cache_up", NULL, &none);
-    charts->cache_cpu =
-        find_column(metrics, "emojify_watched_cache_cpu_seconds_total", NULL, &none);
-    series_routes_find(&charts->routes, charts->telemetry);
+        charts->simple[i] = find(charts, simple[i].metric, simple[i].label);
+    charts->cache_up = find(charts, "emojify_watched_cache_up", NULL).column;
+    charts->cache_cpu = find(charts, "emojify_watched_cache_cpu_seconds_total", NULL).column;
+    series_routes_find(&charts->routes, charts->history);
     charts->series = ROUTES + ROUTE_SERIES * charts->routes.count;
-    charts->columns = metrics_column_count(metrics);
+    charts->columns = pool_history_width(charts->history);
 }
 
 /* --- One time -------------------------------------------------------------------- */
@@ -174,7 +155,7 @@ static void request_points(const struct charts *charts, double seconds, double *
     const struct series_routes *routes = &charts->routes;
     uint64_t counts[METRIC_BOUNDS_MAX + 1] = {0};
     for (size_t i = 0; i < routes->count; i++) {
-        const struct telemetry_route *route = &routes->at[i];
+        const struct pool_history_route *route = routes->at[i];
         double *own = points + ROUTES + ROUTE_SERIES * i;
         double requests = growth_of(charts, route->requests, SERIES_STATUS_GROUPS);
         own[0] = requests / seconds;
@@ -184,16 +165,15 @@ static void request_points(const struct charts *charts, double seconds, double *
             growth(charts, route->requests + SERIES_CLIENT_ERROR) / seconds;
         points[SERIES_SERVER_ERRORS] +=
             growth(charts, route->requests + SERIES_SERVER_ERROR) / seconds;
-        for (size_t part = 0; part <= route->bound_count; part++)
-            counts[part] += (uint64_t)growth(charts, route->duration + part);
+        for (size_t part = 0; part <= route->duration.bound_count; part++)
+            counts[part] += (uint64_t)growth(charts, route->duration.column + part);
     }
-    const struct telemetry_route *any = &routes->at[0];
     static const double shares[] = {0.5, 0.95, 0.99};
-    for (size_t i = 0; i < sizeof(shares) / sizeof(shares[0]); i++)
+    for (size_t i = 0; i < sizeof(shares) / sizeof(shares[0]); i++) {
+        const struct pool_history_series *any = &routes->at[0]->duration;
         points[SERIES_P50 + i] =
-            routes->count > 0
-                ? series_quantile(counts, any->bounds, any->bound_count, shares[i]) / NS_PER_MS
-                : NAN;
+            histogram_quantile(counts, any->bounds, any->bound_count, shares[i]) / NS_PER_MS;
+    }
 }
 
 static void make_points(const struct charts *charts, int64_t span_ns, double *points)
@@ -212,25 +192,6 @@ static void make_points(const struct charts *charts, int64_t span_ns, double *po
     request_points(charts, seconds, points);
 }
 
-double series_quantile(const uint64_t *counts, const int64_t *bounds, size_t bound_count,
-                       double share)
-{
-    double total = 0, below = 0;
-    for (size_t i = 0; i <= bound_count; i++)
-        total += (double)counts[i];
-    if (total <= 0)
-        return NAN;
-    double rank = share * total;
-    for (size_t i = 0; i < bound_count; i++) {
-        double in_bucket = (double)counts[i];
-        double from = i > 0 ? (double)bounds[i - 1] : 0;
-        if (in_bucket > 0 && below + in_bucket >= rank)
-            return from + ((double)bounds[i] - from) * (rank - below) / in_bucket;
-        below += in_bucket;
-    }
-    return (double)bounds[bound_count - 1]; /* beyond it nothing is known */
-}
-
 /* --- All times ------------------------------------------------------------------- */
 
 /* How many rows back the newest one is that is not after since_ns. */
@@ -240,8 +201,8 @@ static size_t first_age(const struct charts *charts, int64_t since_ns)
     int64_t time_ns;
     if (since_ns <= 0)
         return SERIES_POINTS;
-    while (age < SERIES_POINTS && (!history_row(charts->telemetry->history, TELEMETRY_MINUTES_AGO,
-                                                age, &time_ns, charts->rows[1]) ||
+    while (age < SERIES_POINTS && (!pool_history_row(charts->history, POOL_HISTORY_MINUTES, age,
+                                                     &time_ns, charts->rows[1]) ||
                                    time_ns > since_ns))
         age++;
     return age;
@@ -253,8 +214,8 @@ static void collect(struct charts *charts, int64_t since_ns)
     size_t age = first_age(charts, since_ns) + 1;
     while (age-- > 0) {
         /* A row that came meanwhile makes all others one older: the same one again. */
-        if (!history_row(charts->telemetry->history, TELEMETRY_MINUTES_AGO, age, &time_ns,
-                         charts->rows[1]) ||
+        if (!pool_history_row(charts->history, POOL_HISTORY_MINUTES, age, &time_ns,
+                              charts->rows[1]) ||
             time_ns <= before_ns)
             continue;
         if (before_ns != 0 && time_ns > since_ns && charts->point_count < SERIES_POINTS) {
@@ -313,7 +274,7 @@ static void put_routes(struct series_text *text, const struct charts *charts, in
     const char *between = "";
     series_put(text, ",\"routes\":{");
     for (size_t i = 0; i < charts->routes.count; i++) {
-        const struct telemetry_route *route = &charts->routes.at[i];
+        const struct pool_history_route *route = charts->routes.at[i];
         if (!charts->has_newest || !series_route_was_asked(route, charts->rows[0]))
             continue;
         series_put(text, between);
@@ -323,7 +284,7 @@ static void put_routes(struct series_text *text, const struct charts *charts, in
         put_series(text, charts, "requests", ROUTES + ROUTE_SERIES * i);
         series_put(text, ",");
         put_series(text, charts, "cpu_ms", ROUTES + ROUTE_SERIES * i + 1);
-        series_put_minute(text, charts->telemetry, route, now_ns);
+        series_put_minute(text, charts->history, route, now_ns);
         series_put(text, "}");
         between = ",";
     }
@@ -333,25 +294,23 @@ static void put_routes(struct series_text *text, const struct charts *charts, in
 /* How many processes have opened each of the breakers. */
 static void put_breakers(struct series_text *text, const struct charts *charts)
 {
-    size_t row;
-    const struct metrics *metrics = charts->telemetry->metrics;
-    const struct metric *metric = metrics_find(metrics, "emojify_breaker_open", &row);
+    static const char metric[] = "emojify_breaker_open";
     const char *name;
     series_put(text, ",\"breakers\":{");
-    for (size_t i = 0; charts->has_newest && metric && (name = metric->labels[0].value(i)); i++) {
-        size_t column = metrics_column(metrics, row, (struct metrics_column_at){.label = i});
+    for (size_t i = 0;
+         charts->has_newest && (name = pool_history_label(charts->history, metric, i)); i++) {
         series_put(text, i ? ",\"" : "\"");
         series_put(text, name);
         series_put(text, "\":");
-        series_put_number(text, (double)charts->rows[0][column]);
+        series_put_number(text, (double)charts->rows[0][find(charts, metric, name).column]);
     }
     series_put(text, "}");
 }
 
-enum app_err series_write(const struct telemetry *telemetry, int64_t since_ns, int64_t now_ns,
+enum app_err series_write(const struct pool_history *history, int64_t since_ns, int64_t now_ns,
                           struct buf *out)
 {
-    struct charts charts = {.telemetry = telemetry};
+    struct charts charts = {.history = history};
     struct series_text text = {out, APP_OK};
     find_columns(&charts);
     charts.rows[0] = calloc(charts.columns, sizeof(uint64_t));

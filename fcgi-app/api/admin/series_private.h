@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* What series.c and series_routes.c have in common. Private to api/admin/series*.c. */
+/* What series_routes.c has for series.c. Private to api/admin/series*.c. */
 #ifndef API_ADMIN_SERIES_PRIVATE_H
 #define API_ADMIN_SERIES_PRIVATE_H
 
-#include "api/admin/series.h"
+#include "api/pool_history.h"
+#include "lib/base/buf.h"
 
 enum {
-    SERIES_POINTS = 300, /* the history's ring of ten minutes has so many rows */
-    SERIES_ROUTES_MAX = 64,
+    SERIES_POINTS = 300,      /* the history's ring of ten minutes has so many rows */
     SERIES_STATUS_GROUPS = 5, /* columns of a route's requests: 1xx to 5xx */
     SERIES_CLIENT_ERROR = 3,
     SERIES_SERVER_ERROR = 4,
@@ -16,14 +16,14 @@ enum {
 
 /* The routes but the operators'. */
 struct series_routes {
-    struct telemetry_route at[SERIES_ROUTES_MAX];
+    const struct pool_history_route *at[ROUTE_NAME__MAX];
     size_t count;
 };
 
-void series_routes_find(struct series_routes *routes, const struct telemetry *telemetry);
+void series_routes_find(struct series_routes *routes, const struct pool_history *history);
 
 /* Whether a row of the history has a request to it. */
-bool series_route_was_asked(const struct telemetry_route *route, const uint64_t *row);
+bool series_route_was_asked(const struct pool_history_route *route, const uint64_t *row);
 
 /* Appends to a buffer; the first error stays. */
 struct series_text {
@@ -37,7 +37,7 @@ void series_put_number(struct series_text *text, double number);
 
 /* What a route did in the last minute: ,"minute":{"requests","errors","cpu_ms","p50_ms","p99_ms"}
  */
-void series_put_minute(struct series_text *text, const struct telemetry *telemetry,
-                       const struct telemetry_route *route, int64_t now_ns);
+void series_put_minute(struct series_text *text, const struct pool_history *history,
+                       const struct pool_history_route *route, int64_t now_ns);
 
 #endif

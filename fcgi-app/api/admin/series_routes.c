@@ -3,20 +3,22 @@
 #include <string.h>
 
 #include "api/admin/series_private.h"
+#include "lib/base/buf.h"
 #include "lib/base/clock.h"
+#include "lib/telemetry/metrics.h"
+#include "lib/telemetry/quantile.h"
 
-void series_routes_find(struct series_routes *routes, const struct telemetry *telemetry)
+void series_routes_find(struct series_routes *routes, const struct pool_history *history)
 {
-    struct telemetry_route route;
+    const struct pool_history_route *all = pool_history_routes(history);
     routes->count = 0;
-    for (size_t i = 0;
-         routes->count < SERIES_ROUTES_MAX && telemetry_route_at(telemetry, i, &route); i++) {
-        if (!route.admin)
-            routes->at[routes->count++] = route;
+    for (size_t i = 0; i < ROUTE_NAME__MAX; i++) {
+        if (!all[i].operators)
+            routes->at[routes->count++] = &all[i];
     }
 }
 
-bool series_route_was_asked(const struct telemetry_route *route, const uint64_t *row)
+bool series_route_was_asked(const struct pool_history_route *route, const uint64_t *row)
 {
     for (size_t i = 0; i < SERIES_STATUS_GROUPS; i++) {
         if (row[route->requests + i] > 0)
@@ -67,22 +69,23 @@ static void put_member(struct series_text *text, const char *name, double number
     series_put_number(text, number);
 }
 
-void series_put_minute(struct series_text *text, const struct telemetry *telemetry,
-                       const struct telemetry_route *route, int64_t now_ns)
+void series_put_minute(struct series_text *text, const struct pool_history *history,
+                       const struct pool_history_route *route, int64_t now_ns)
 {
     enum { CPU = SERIES_STATUS_GROUPS, DURATION, MAX = DURATION + METRIC_BOUNDS_MAX + 1 };
     size_t columns[MAX];
     uint64_t growth[MAX];
     const struct history_window asked = {now_ns - SERIES_MINUTE_S * NS_PER_S, now_ns};
+    const struct pool_history_series *duration = &route->duration;
     struct history_window found;
     double requests = 0;
     for (size_t i = 0; i < SERIES_STATUS_GROUPS; i++)
         columns[i] = route->requests + i;
     columns[CPU] = route->cpu;
-    for (size_t i = 0; i <= route->bound_count; i++)
-        columns[DURATION + i] = route->duration + i;
-    if (!history_growth(telemetry->history, TELEMETRY_MINUTES_AGO, asked, columns,
-                        DURATION + route->bound_count + 1, growth, &found))
+    for (size_t i = 0; i <= duration->bound_count; i++)
+        columns[DURATION + i] = duration->column + i;
+    if (!pool_history_growth(history, POOL_HISTORY_MINUTES, asked, columns,
+                             DURATION + duration->bound_count + 1, growth, &found))
         return;
     for (size_t i = 0; i < SERIES_STATUS_GROUPS; i++)
         requests += (double)growth[i];
@@ -93,8 +96,10 @@ void series_put_minute(struct series_text *text, const struct telemetry *telemet
     put_member(text,
                ",\"cpu_ms\":", requests > 0 ? (double)growth[CPU] / requests / NS_PER_MS : NAN);
     put_member(text, ",\"p50_ms\":",
-               series_quantile(buckets, route->bounds, route->bound_count, 0.5) / NS_PER_MS);
+               histogram_quantile(buckets, duration->bounds, duration->bound_count, 0.5) /
+                   NS_PER_MS);
     put_member(text, ",\"p99_ms\":",
-               series_quantile(buckets, route->bounds, route->bound_count, 0.99) / NS_PER_MS);
+               histogram_quantile(buckets, duration->bounds, duration->bound_count, 0.99) /
+                   NS_PER_MS);
     series_put(text, "}");
 }

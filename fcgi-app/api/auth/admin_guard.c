@@ -96,21 +96,26 @@ static bool slow_down(struct admin_guard *guard)
     return room;
 }
 
+enum app_err admin_guard_check_site(const struct request *request, struct err_buf *why)
+{
+    if (!is_cross_site(request))
+        return APP_OK;
+    log_refusal(request, "another site's page");
+    return err_set(why, APP_FORBIDDEN, "requests from other sites' pages are not taken");
+}
+
 enum app_err admin_guard_check(struct admin_guard *guard, const struct request *request,
                                struct response *response, struct err_buf *why)
 {
-    if (is_cross_site(request)) {
-        log_refusal(request, "another site's page");
-        return err_set(why, APP_FORBIDDEN, "requests from other sites' pages are not taken");
-    }
-    if (guard->open || has_token(guard, request))
-        return APP_OK;
+    enum app_err err = admin_guard_check_site(request, why);
+    if (err || has_token(guard, request))
+        return err;
 
     bool given = request_header(request, "Authorization") != NULL;
     if (given)
         log_refusal(request, "wrong token");
-    enum app_err err = response_header(response, "WWW-Authenticate",
-                                       "Basic realm=\"emojify-api admin\", charset=\"UTF-8\"");
+    err = response_header(response, "WWW-Authenticate",
+                          "Basic realm=\"emojify-api admin\", charset=\"UTF-8\"");
     if (err)
         return err;
     if (given && !slow_down(guard))

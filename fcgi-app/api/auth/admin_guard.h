@@ -15,6 +15,7 @@
 
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "lib/base/err.h"
 #include "lib/fcgi/request.h"
@@ -24,14 +25,19 @@ enum { ADMIN_TOKEN_MIN = 16 };
 
 struct admin_guard {
     const char *token;  /* PROFILE_TOKEN */
-    bool open;          /* the web server guards the routes: any request passes */
     _Atomic int slowed; /* requests that are being made to wait now */
 };
 
 /*
- * May this request pass? APP_UNAUTHORIZED, with WWW-Authenticate added to the
- * response; APP_FORBIDDEN for one from another site; APP_BUSY when too many wrong
- * tokens come at once. Refusals are logged with the requester's address.
+ * May this request pass where the web server asks for a password? APP_FORBIDDEN for one
+ * from another site, which is logged with the requester's address.
+ */
+enum app_err admin_guard_check_site(const struct request *request, struct err_buf *why)
+    __attribute__((warn_unused_result));
+
+/*
+ * May this request pass, by its token? As above, and APP_UNAUTHORIZED, with WWW-Authenticate added
+ * to the response; APP_BUSY when too many wrong tokens come at once. Refusals are logged.
  */
 enum app_err admin_guard_check(struct admin_guard *guard, const struct request *request,
                                struct response *response, struct err_buf *why)

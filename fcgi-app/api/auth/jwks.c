@@ -12,6 +12,7 @@
 
 #include "api/clients/wait_budget.h"
 #include "lib/base/clock.h"
+#include "lib/base/condition.h"
 #include "lib/telemetry/lock.h"
 
 enum { FETCH_TIMEOUT_MS = 3000, UNKNOWN_IDS = 64 };
@@ -53,7 +54,6 @@ struct key_list {
 
 enum app_err jwks_new(const struct jwks_options *options, struct jwks **jwks)
 {
-    pthread_condattr_t attributes;
     struct jwks *made = calloc(1, sizeof(*made));
     if (!made)
         return APP_NO_MEMORY;
@@ -61,17 +61,7 @@ enum app_err jwks_new(const struct jwks_options *options, struct jwks **jwks)
     made->budget.most = options->patient;
     if (!made->options.now_ns)
         made->options.now_ns = clock_now_ns;
-    if (pthread_condattr_init(&attributes) != 0) {
-        free(made);
-        return APP_NO_MEMORY;
-    }
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    int failed = pthread_cond_init(&made->fetched, &attributes);
-    pthread_condattr_destroy(&attributes);
-    if (failed) {
-        free(made);
-        return APP_NO_MEMORY;
-    }
+    pthread_cond_init(&made->fetched, NULL);
     pthread_mutex_init(&made->lock, NULL);
     *jwks = made;
     return APP_OK;
@@ -211,10 +201,8 @@ static enum app_err refresh(struct jwks *jwks, const struct jwks_call *call, str
 static enum app_err wait_for_fetch(struct jwks *jwks, int64_t deadline_ns, struct err_buf *why)
 {
     bool at_length = wait_budget_enter(&jwks->budget, &deadline_ns);
-    struct timespec deadline = {deadline_ns / NS_PER_S, deadline_ns % NS_PER_S};
-    int failed = 0;
-    while (jwks->fetching && !failed)
-        failed = pthread_cond_timedwait(&jwks->fetched, &jwks->lock, &deadline);
+    while (jwks->fetching && condition_wait(&jwks->fetched, &jwks->lock, deadline_ns))
+        continue;
     wait_budget_leave(&jwks->budget, at_length, false);
     if (!jwks->fetching)
         return APP_OK;

@@ -2,9 +2,8 @@
 /* A change of state begins a new history, so that an upstream that is back starts clean. */
 #include "api/clients/breaker.h"
 
-#include <errno.h>
-
 #include "lib/base/clock.h"
+#include "lib/base/condition.h"
 
 void breaker_init(struct breaker *breaker, const char *upstream,
                   void (*changed)(void *context, bool open), void *context)
@@ -82,10 +81,9 @@ static void count(struct breaker *breaker, bool failed, int64_t now_ns)
 
 static void wait_for_probe(struct breaker *breaker, int64_t patience_ns)
 {
-    const struct timespec until = {patience_ns / NS_PER_S, patience_ns % NS_PER_S};
-    int status = 0;
-    while (breaker->probing && breaker->waited_for && status != ETIMEDOUT)
-        status = pthread_cond_clockwait(&breaker->probed, &breaker->lock, CLOCK_MONOTONIC, &until);
+    while (breaker->probing && breaker->waited_for &&
+           condition_wait(&breaker->probed, &breaker->lock, patience_ns))
+        continue;
 }
 
 enum app_err breaker_enter(struct breaker *breaker, int64_t now_ns, int64_t patience_ns,

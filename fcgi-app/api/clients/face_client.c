@@ -12,9 +12,15 @@
 
 #include <jansson.h>
 
+#include "api/clients/breaker.h"
+#include "api/image/face.h"
+#include "lib/base/arena.h"
+#include "lib/base/buf.h"
 #include "lib/base/clock.h"
 #include "lib/base/limits.h"
 #include "lib/base/utf8.h"
+#include "lib/http/header.h"
+#include "lib/net/http_client.h"
 #include "lib/telemetry/wait.h"
 
 enum { SHOWN_WORDS = 200, URL_MAX = 4096, PROBE_MS = 1000 };

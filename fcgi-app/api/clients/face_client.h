@@ -13,12 +13,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "api/clients/breaker.h"
-#include "api/image/face.h"
-#include "lib/base/arena.h"
 #include "lib/base/cancel.h"
 #include "lib/base/err.h"
-#include "lib/net/http_client.h"
+
+struct arena;
+struct breaker;
+struct face; /* see api/image/face.h */
+struct http_client;
+struct http_header;
 
 enum { FACE_CALL_HEADERS_MAX = 8 };
 

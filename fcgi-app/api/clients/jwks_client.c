@@ -6,6 +6,7 @@
 
 #include "lib/base/buf.h"
 #include "lib/base/limits.h"
+#include "lib/http/header.h"
 
 enum { URL_MAX = 4096 };
 

@@ -8,6 +8,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/limits.h"
+#include "lib/http/header.h"
 
 enum { PATIENCE_MS = 1000 }; /* with another payment that tries whether the gateway is back */
 

@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 #include "api/jobs/background.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "api/jobs/work.h"
+#include "lib/base/arena.h"
 #include "lib/base/clock.h"
+#include "lib/base/condition.h"
 #include "lib/base/limits.h"
+#include "lib/telemetry/trace.h"
 
 static const char stopping_text[] = "the service is being stopped: try again";
 
@@ -243,18 +245,13 @@ enum app_err background_add(struct background *background, const struct backgrou
 enum app_err background_new(const struct background_options *options,
                             struct background **background)
 {
-    pthread_condattr_t attributes;
     struct background *made =
         calloc(1, sizeof(*made) + options->threads * sizeof(made->threads[0]));
-    if (!made || pthread_condattr_init(&attributes) != 0) {
-        free(made);
+    if (!made)
         return APP_NO_MEMORY;
-    }
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     pthread_mutex_init(&made->lock, NULL);
     pthread_cond_init(&made->work, NULL);
-    pthread_cond_init(&made->ended, &attributes);
-    pthread_condattr_destroy(&attributes);
+    pthread_cond_init(&made->ended, NULL);
     made->options = *options;
     made->last = &made->first;
     *background = made;
@@ -287,12 +284,11 @@ unsigned background_stop(struct background *background, int64_t grace_ms)
     if (!background)
         return 0;
     int64_t until_ns = deadline_in_ms(grace_ms);
-    const struct timespec until = {until_ns / NS_PER_S, until_ns % NS_PER_S};
-    int status = 0;
     background_close(background);
     pthread_mutex_lock(&background->lock);
-    while (background->running > 0 && status != ETIMEDOUT)
-        status = pthread_cond_timedwait(&background->ended, &background->lock, &until);
+    while (background->running > 0 &&
+           condition_wait(&background->ended, &background->lock, until_ns))
+        continue;
     unsigned busy = background->running;
     pthread_mutex_unlock(&background->lock);
     return busy;

@@ -190,15 +190,3 @@ void job_read(struct table *table, const char *key, struct job_view *view)
     view_job(memory, entry, view);
     table_unlock(memory);
 }
-
-struct job_counts job_counts_read(struct table *table)
-{
-    struct job_counts counts = {.queued = 0};
-    struct table_memory *memory = table_lock(table);
-    table_sweep(table, memory);
-    counts.queued = count_queued(memory, UINT64_MAX);
-    for (size_t i = 0; i < TABLE_JOBS; i++)
-        counts.processing += memory->jobs[i].status == JOB_PROCESSING;
-    table_unlock(memory);
-    return counts;
-}

@@ -75,11 +75,4 @@ void job_end(struct job *job, enum app_err err, const char *text);
 
 void job_read(struct table *table, const char *key, struct job_view *view);
 
-/* Jobs that are queued in the pool, and that are being processed. */
-struct job_counts {
-    size_t queued;
-    size_t processing;
-};
-struct job_counts job_counts_read(struct table *table);
-
 #endif

@@ -6,10 +6,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/clients/cache_client.h"
+#include "api/clients/upstream_error.h"
 #include "api/image/detection.h"
 #include "api/image/emojify.h"
+#include "lib/base/buf.h"
 #include "lib/base/clock.h"
 #include "lib/base/limits.h"
+#include "lib/http/header.h"
+#include "lib/net/http_client.h"
+#include "lib/telemetry/trace.h"
 #include "lib/telemetry/wait.h"
 
 enum { URL_SHOWN = 512 };
@@ -36,15 +42,6 @@ static void tell_step(const struct pipeline *pipeline, enum pipeline_step step)
 {
     if (pipeline->progress)
         pipeline->progress(pipeline->progress_context, step);
-}
-
-enum app_err pipeline_upstream_error(struct err_buf *why, enum app_err err, const char *upstream)
-{
-    if (err == APP_UPSTREAM_TIMEOUT)
-        return err_set(why, err, "%s did not answer in time", upstream);
-    if (err == APP_UPSTREAM_FAILED)
-        return err_set(why, err, "%s failed", upstream);
-    return err;
 }
 
 /* The audit line: where somebody tried to send us, and why not. A query may be a secret. */
@@ -116,7 +113,7 @@ static enum app_err detect(struct pipeline *pipeline, const struct picture *pict
     if (!err)
         detection_copy_scale(&copy, *faces, *count);
     detection_copy_release(&copy);
-    return pipeline_upstream_error(pipeline->why, err, "the face detection");
+    return upstream_error(pipeline->why, err, "the face detection");
 }
 
 static enum app_err draw(struct pipeline *pipeline, const struct picture *picture, const char *key,
@@ -151,7 +148,7 @@ static enum app_err store(struct pipeline *pipeline, const char *key,
     telemetry_upstream(&pipeline->app->telemetry, UPSTREAM_CACHE_PUT, started_ns, err);
     if (!err)
         telemetry_stored(&pipeline->app->telemetry, drawn->drawn);
-    return pipeline_upstream_error(pipeline->why, err, "the cache");
+    return upstream_error(pipeline->why, err, "the cache");
 }
 
 /* Is the picture still wanted? */

@@ -57,10 +57,4 @@ struct pipeline_result {
 enum app_err pipeline_run(struct pipeline *pipeline, const struct pipeline_source *source,
                           struct pipeline_result *result) __attribute__((warn_unused_result));
 
-/*
- * Give an upstream's error a text for the client that names the upstream:
- * "the cache did not answer in time". Returns `err`.
- */
-enum app_err pipeline_upstream_error(struct err_buf *why, enum app_err err, const char *upstream);
-
 #endif

@@ -7,6 +7,7 @@
 
 #include "api/jobs/flight.h"
 #include "api/jobs/job.h"
+#include "api/jobs/table.h"
 #include "lib/base/clock.h"
 
 /* A result as another process gets it. */
@@ -116,16 +117,4 @@ enum app_err work_run(struct pipeline *pipeline, const struct work_call *call,
         err = take_over(pipeline, &outcome, result);
     turn_end(&turn);
     return err;
-}
-
-json_t *work_state(const struct app *app)
-{
-    const struct turn_call call = work_turn_call(app, TURN_REQUEST);
-    struct turn_state turns = turn_state_read(app->table, &call);
-    struct job_counts jobs = job_counts_read(app->table);
-    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:b}", "running", (json_int_t)turns.running,
-                     "running_max", (json_int_t)turns.running_max, "waiting",
-                     (json_int_t)turns.waiting, "waiting_max", (json_int_t)turns.waiting_max,
-                     "jobs_queued", (json_int_t)jobs.queued, "jobs_processing",
-                     (json_int_t)jobs.processing, "shared", (int)table_is_shared(app->table));
 }

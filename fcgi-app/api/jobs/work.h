@@ -10,8 +10,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include <jansson.h>
-
 #include "api/jobs/pipeline.h"
 #include "api/jobs/turn.h"
 
@@ -34,12 +32,5 @@ enum app_err work_run(struct pipeline *pipeline, const struct work_call *call,
 
 /* The settings' part of a call of turn.h. */
 struct turn_call work_turn_call(const struct app *app, enum turn_kind kind);
-
-/*
- * What goes on in the pool, for an admin page: {"running","running_max","waiting",
- * "waiting_max","jobs_queued","jobs_processing","shared"}, the last one
- * telling whether other processes are counted. NULL: no memory.
- */
-json_t *work_state(const struct app *app);
 
 #endif

@@ -11,8 +11,10 @@
 #include "api/admin/series.h"
 #include "api/routes/answer.h"
 #include "api/routes/routes.h"
+#include "lib/base/buf.h"
 #include "lib/base/clock.h"
 #include "lib/base/query.h"
+#include "lib/fcgi/response.h"
 
 enum { PAGE_MAX = 256 * 1024, POLICY_MAX = 4096, STATUS_MAX = 1024 * 1024 };
 
@@ -62,7 +64,7 @@ static enum app_err put_head(struct exchange *exchange, int64_t now_ns, struct b
 static enum app_err put_processes(struct exchange *exchange, struct buf *out)
 {
     struct metrics_process processes[LIMIT_METRICS_PROCESSES];
-    size_t count = metrics_processes(exchange->app->telemetry.metrics, processes);
+    size_t count = telemetry_processes(&exchange->app->telemetry, processes);
     enum app_err err = buf_append_str(out, "\"processes\":[");
     for (size_t i = 0; i < count && !err; i++) {
         const struct process_stats *stats = &processes[i].stats;
@@ -91,7 +93,7 @@ enum app_err route_admin_status(struct exchange *exchange)
     if (!err)
         err = put_processes(exchange, &out);
     if (!err)
-        err = series_write(&exchange->app->telemetry, since_ns, now_ns, &out);
+        err = series_write(exchange->app->history, since_ns, now_ns, &out);
     if (!err)
         err = buf_append_str(&out, "}\n");
     if (!err)

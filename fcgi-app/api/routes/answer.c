@@ -2,6 +2,7 @@
 /* Thin wrappers, so that every route spells its content types alike. */
 #include "api/routes/answer.h"
 
+#include "lib/fcgi/response.h"
 #include <stdlib.h>
 #include <string.h>
 

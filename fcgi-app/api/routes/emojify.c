@@ -6,6 +6,8 @@
  */
 #include "api/routes/emojify.h"
 #include "api/app.h"
+#include "api/clients/cache_client.h"
+#include "api/clients/upstream_error.h"
 #include "api/faults.h"
 #include "api/jobs/work.h"
 #include "api/localcache/local_cache.h"
@@ -14,10 +16,16 @@
 
 #include <string.h>
 
+#include "lib/base/arena.h"
+#include "lib/base/buf.h"
 #include "lib/base/clock.h"
 #include "lib/base/digest.h"
 #include "lib/base/limits.h"
+#include "lib/fcgi/request.h"
+#include "lib/fcgi/response.h"
+#include "lib/http/header.h"
 #include "lib/http/url.h"
+#include "lib/telemetry/trace.h"
 
 /* Fill `source` from a body that is a picture. */
 static enum app_err source_from_picture(struct exchange *exchange, struct pipeline_source *source,
@@ -110,7 +118,7 @@ enum app_err emojify_is_cached(struct exchange *exchange, const char *key, bool 
     };
     enum app_err err = cache_exists(exchange->worker->cache, &call, key, cached, &exchange->why);
     telemetry_upstream(&exchange->app->telemetry, UPSTREAM_CACHE_EXISTS, started_ns, err);
-    return pipeline_upstream_error(&exchange->why, err, "the cache");
+    return upstream_error(&exchange->why, err, "the cache");
 }
 
 /*

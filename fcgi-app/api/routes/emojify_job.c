@@ -12,8 +12,11 @@
 
 #include <string.h>
 
+#include "lib/base/arena.h"
 #include "lib/base/clock.h"
 #include "lib/base/limits.h"
+#include "lib/fcgi/request.h"
+#include "lib/fcgi/response.h"
 
 static enum app_err answer_created(struct exchange *exchange, const char *key,
                                    const struct job_view *view)

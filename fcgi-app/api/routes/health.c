@@ -6,12 +6,16 @@
  * or unreadying every process because a shared upstream is down helps nobody.
  */
 #include "api/app.h"
+#include "api/clients/breaker.h"
 #include "api/routes/answer.h"
 #include "api/routes/routes.h"
 
 #include <stdio.h>
 
 #include "lib/base/clock.h"
+#include "lib/fcgi/request.h"
+#include "lib/http/header.h"
+#include "lib/telemetry/trace.h"
 
 /* An upstream as it is seen from here: what it says itself, and what our calls met. */
 struct upstream {

@@ -14,6 +14,8 @@
 #include "api/app.h"
 #include "api/routes/routes.h"
 #include "lib/base/query.h"
+#include "lib/fcgi/request.h"
+#include "lib/fcgi/response.h"
 
 enum { VALUE_MAX = 16, TEXT_MAX = 160 };
 

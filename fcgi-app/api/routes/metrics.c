@@ -3,7 +3,9 @@
 #include "api/app.h"
 #include "api/routes/routes.h"
 
+#include "lib/base/buf.h"
 #include "lib/base/limits.h"
+#include "lib/fcgi/response.h"
 #include "lib/telemetry/metrics.h"
 
 enum app_err route_metrics(struct exchange *exchange)

@@ -13,6 +13,10 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/limits.h"
+#include "lib/fcgi/request.h"
+#include "lib/fcgi/response.h"
+#include "lib/http/header.h"
+#include "lib/telemetry/trace.h"
 
 enum { GATEWAY_TIMEOUT_MS = 10 * 1000 };
 

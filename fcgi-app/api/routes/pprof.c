@@ -4,6 +4,8 @@
 
 #include "api/app.h"
 #include "api/routes/routes.h"
+#include "lib/fcgi/request.h"
+#include "lib/fcgi/response.h"
 
 static enum app_err read_body(void *context, size_t max, const char **body, size_t *len)
 {

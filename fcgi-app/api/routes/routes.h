@@ -1,33 +1,53 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The tables of routes; one file a route implements them. The API's patterns are
- * below API_PATH, without it: "/" is API_PATH itself. What is for operators lies at
- * the root, whatever API_PATH is, and is looked for first.
+ * The routes. routes.c has a row for each: what it takes, under which prefix it lives,
+ * when it exists, and who may pass. From the rows and the settings routes_new makes the
+ * table that holds in this process. One file a route has its handlers.
+ *
+ * routes_new at start, the others from any thread, routes_free.
  */
 #ifndef API_ROUTES_ROUTES_H
 #define API_ROUTES_ROUTES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
+#include "api/config.h"
+#include "api/route_name.h"
 #include "lib/http/router.h"
 
-/* What a row may say of its route. */
-enum route_flag {
-    ROUTE_AUTHN = 1U << 0,   /* needs a token while AUTHN_SERVER is set */
-    ROUTE_ADMIN = 1U << 1,   /* exists with PROFILE=on only, and needs the admin token */
-    ROUTE_TOKEN = 1U << 2,   /* needs the admin token; not taken when there is none */
-    ROUTE_METRICS = 1U << 3, /* needs the admin token with METRICS_AUTH=token */
-    ROUTE_QUICK = 1U << 4,   /* yields itself (fcgi_worker_yield), when it is about to wait */
+/* Who may pass. */
+enum route_access {
+    ROUTE_FOR_EVERYONE,
+    ROUTE_FOR_TOKEN_HOLDERS, /* a token of AUTHN_SERVER */
+    ROUTE_FOR_OWN_SITE,      /* the web server guards it; other sites' pages may not pass */
+    ROUTE_FOR_ADMIN          /* the admin token, and no other site's page */
 };
 
-extern const struct route api_routes[];
-extern const size_t api_route_count;
-extern const struct route root_routes[];
-extern const size_t root_route_count;
+/* What a request to the route must know before its handler is called. */
+struct route_policy {
+    enum route_access access;
+    bool quick; /* the handler calls fcgi_worker_yield itself, before it waits */
+    enum route_name name;
+};
 
-/* What GETs of /cache/{file} share, in app->gets. APP_NO_MEMORY. */
-struct app;
-enum app_err route_cache_init(struct app *app) __attribute__((warn_unused_result));
+struct routes;
+
+/* The table for these settings, whose texts must outlive it. APP_NO_MEMORY. */
+enum app_err routes_new(const struct api_config *config, struct routes **routes)
+    __attribute__((warn_unused_result));
+/* NULLs the caller's pointer. NULL allowed. */
+void routes_free(struct routes **routes);
+
+/* As router_match, for a whole path; a route that does not exist is not found. */
+enum app_err routes_match(const struct routes *routes, enum http_method method, const char *path,
+                          struct route_match *match) __attribute__((warn_unused_result));
+
+/* Whether other sites' pages may ask for the path: it is the API's, and not the operators'. */
+bool routes_is_for_pages(const struct routes *routes, const char *path);
+
+/* All `*count` routes that exist; they live with `routes`. */
+const struct route *routes_all(const struct routes *routes, size_t *count);
 
 route_handler route_emojify;        /* POST /             emojify.c */
 route_handler route_emojify_create; /* POST /emojify/     emojify_job.c */
@@ -41,7 +61,7 @@ route_handler route_payments;       /* POST /payments     payments.c */
 
 route_handler route_admin;         /* GET /debug/        admin.c, at the root */
 route_handler route_admin_status;  /* GET /debug/status */
-route_handler route_pprof;         /* /debug/pprof..., /pprof/ pprof.c, at the root */
+route_handler route_pprof;         /* /debug/pprof..., /pprof/...  pprof.c, at the root */
 route_handler route_log_level;     /* GET /debug/log     log_level.c, at the root */
 route_handler route_log_level_set; /* POST /debug/log */
 route_handler route_metrics;       /* GET /metrics       metrics.c, at the root */

@@ -3,43 +3,24 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/arena.h"
 #include "lib/base/query.h"
+#include "lib/fcgi/request.h"
+#include "lib/fcgi/response.h"
 #include "lib/http/conditional.h"
-#include "lib/http/content_type.h"
 
-static const char *sniff(const struct iovec *pieces, size_t count)
+void stored_file_init(struct stored_file *file, const char *type, uint64_t hash)
 {
-    char start[CONTENT_TYPE_SNIFF_LEN];
-    size_t len = 0;
-    for (size_t i = 0; i < count && len < sizeof(start); i++) {
-        size_t room = sizeof(start) - len;
-        size_t part = pieces[i].iov_len < room ? pieces[i].iov_len : room;
-        memcpy(start + len, pieces[i].iov_base, part);
-        len += part;
-    }
-    return content_type_sniff(start, len);
-}
-
-void stored_file_look(struct stored_file *file, const struct iovec *pieces, size_t count)
-{
-    char hash[XXH3_HEX_LEN + 1];
-    xxh3_hex(pieces, count, hash);
-    file->type = sniff(pieces, count);
-    (void)snprintf(file->etag, sizeof(file->etag), "\"%s\"", hash);
-}
-
-void stored_file_known(struct stored_file *file, const char *type, uint64_t hash)
-{
+    static const char digits[] = "0123456789abcdef";
+    char *tag = file->etag;
+    *tag++ = '"';
+    for (int shift = 60; shift >= 0; shift -= 4)
+        *tag++ = digits[hash >> shift & 15];
+    *tag++ = '"';
+    *tag = '\0';
     file->type = type;
-    (void)snprintf(file->etag, sizeof(file->etag), "\"%0*" PRIx64 "\"", XXH3_HEX_LEN, hash);
-}
-
-uint64_t stored_file_hash(const struct stored_file *file)
-{
-    return strtoull(file->etag + 1, NULL, 16);
 }
 
 /* --- Headers --------------------------------------------------------------------- */

@@ -6,22 +6,22 @@
 #ifndef API_ROUTES_STORED_FILE_H
 #define API_ROUTES_STORED_FILE_H
 
-#include "api/app.h"
-#include "lib/base/digest.h"
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/uio.h>
 
-/* What the bytes say of themselves. */
+#include "api/app.h"
+
+enum { STORED_FILE_ETAG_MAX = 1 + 16 + 1 + 1 };
+
+/* What is known of it from its bytes. */
 struct stored_file {
-    const char *type;            /* sniffed; static */
-    char etag[XXH3_HEX_LEN + 3]; /* strong, with its quotes */
+    const char *type;
+    char etag[STORED_FILE_ETAG_MAX]; /* strong, with its quotes */
 };
 
-/* Look at all of the bytes. */
-void stored_file_look(struct stored_file *file, const struct iovec *pieces, size_t count);
-
-/* The same, of bytes that were looked at before. `type` must be static. */
-void stored_file_known(struct stored_file *file, const char *type, uint64_t hash);
-/* The tag's hash, for stored_file_known. */
-uint64_t stored_file_hash(const struct stored_file *file);
+/* `type` must be static; `hash` is the bytes' XXH3. */
+void stored_file_init(struct stored_file *file, const char *type, uint64_t hash);
 
 /*
  * Add what every answer with the file carries: Cache-Control, ETag, and

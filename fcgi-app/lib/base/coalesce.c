@@ -280,21 +280,6 @@ void coalesce_share(struct coalesce_member *member, enum app_err err, const char
     pthread_mutex_unlock(&coalescer->lock);
 }
 
-void coalesce_pass_on(struct coalesce_member *member)
-{
-    struct coalescer *coalescer = member->coalescer;
-    struct coalesce_group *group = member->group;
-    pthread_mutex_lock(&coalescer->lock);
-    if (group->first) {
-        wake_first(group, true);
-    } else {
-        unlink_group(coalescer, group);
-        run_next(coalescer, group);
-    }
-    pthread_mutex_unlock(&coalescer->lock);
-    drop_member(coalescer, group);
-}
-
 void coalesce_leave(struct coalesce_member *member)
 {
     drop_member(member->coalescer, member->group);

@@ -38,7 +38,7 @@ struct coalescer;
 
 /* One who asks; on its thread's stack. */
 struct coalesce_member {
-    bool leads;         /* it must work, and then call coalesce_share or coalesce_pass_on */
+    bool leads;         /* it must work, and then call coalesce_share */
     enum app_err err;   /* once shared: what the work came to, */
     const void *result; /* what it gave, valid until coalesce_leave, */
     const char *text;   /* and the words for an error, valid as long; "" when there are none */
@@ -76,12 +76,6 @@ void *coalesce_room(const struct coalesce_member *member);
  */
 void coalesce_share(struct coalesce_member *member, enum app_err err, const char *text,
                     void *result, void (*release)(void *result));
-
-/*
- * The leader cannot finish for a reason of its own, such as its deadline: another
- * of its group leads instead. The member has left then.
- */
-void coalesce_pass_on(struct coalesce_member *member);
 
 void coalesce_leave(struct coalesce_member *member);
 

@@ -8,6 +8,8 @@
 #define XXH_STATIC_LINKING_ONLY /* the state is on our stack */
 #include <xxhash.h>
 
+#include "lib/base/hex.h"
+
 /* Looking it up costs more than the digest of a short text. Kept until the process ends. */
 static const EVP_MD *md5;
 static pthread_once_t md5_once = PTHREAD_ONCE_INIT;
@@ -15,16 +17,6 @@ static pthread_once_t md5_once = PTHREAD_ONCE_INIT;
 static void fetch_md5(void)
 {
     md5 = EVP_MD_fetch(NULL, "MD5", NULL);
-}
-
-static void write_hex(const unsigned char *bytes, size_t count, char *out)
-{
-    static const char digits[] = "0123456789abcdef";
-    for (size_t i = 0; i < count; i++) {
-        out[2 * i] = digits[bytes[i] >> 4];
-        out[2 * i + 1] = digits[bytes[i] & 15];
-    }
-    out[2 * count] = '\0';
 }
 
 enum app_err md5_hex(const void *data, size_t len, char out[MD5_HEX_LEN + 1])
@@ -35,25 +27,19 @@ enum app_err md5_hex(const void *data, size_t len, char out[MD5_HEX_LEN + 1])
     if (!md5 || !EVP_Digest(data, len, digest, &digest_len, md5, NULL) ||
         digest_len * 2 != MD5_HEX_LEN)
         return APP_INTERNAL;
-    write_hex(digest, digest_len, out);
+    hex_write(digest, digest_len, out);
     return APP_OK;
 }
 
-void xxh3_hex(const struct iovec *pieces, size_t count, char out[XXH3_HEX_LEN + 1])
+uint64_t xxh3_pieces(const struct iovec *pieces, size_t count)
 {
-    XXH64_hash_t hash;
-    XXH64_canonical_t bytes; /* big-endian */
-    if (count == 1) {
-        hash = XXH3_64bits(pieces[0].iov_base, pieces[0].iov_len);
-    } else {
-        XXH3_state_t state;
-        (void)XXH3_64bits_reset(&state);
-        for (size_t i = 0; i < count; i++)
-            (void)XXH3_64bits_update(&state, pieces[i].iov_base, pieces[i].iov_len);
-        hash = XXH3_64bits_digest(&state);
-    }
-    XXH64_canonicalFromHash(&bytes, hash);
-    write_hex(bytes.digest, sizeof(bytes.digest), out);
+    if (count == 1)
+        return XXH3_64bits(pieces[0].iov_base, pieces[0].iov_len);
+    XXH3_state_t state;
+    (void)XXH3_64bits_reset(&state);
+    for (size_t i = 0; i < count; i++)
+        (void)XXH3_64bits_update(&state, pieces[i].iov_base, pieces[i].iov_len);
+    return XXH3_64bits_digest(&state);
 }
 
 uint64_t xxh3_seeded(const void *data, size_t len, uint64_t seed)

@@ -14,14 +14,14 @@
 
 #include "lib/base/err.h"
 
-enum { MD5_HEX_LEN = 32, XXH3_HEX_LEN = 16 };
+enum { MD5_HEX_LEN = 32 };
 
 /* MD5 of `len` bytes as 32 lower-case hex digits and a NUL. APP_INTERNAL, APP_NO_MEMORY. */
 enum app_err md5_hex(const void *data, size_t len, char out[MD5_HEX_LEN + 1])
     __attribute__((warn_unused_result));
 
-/* XXH3 (64 bits) of the pieces in a row, as 16 lower-case hex digits and a NUL. */
-void xxh3_hex(const struct iovec *pieces, size_t count, char out[XXH3_HEX_LEN + 1]);
+/* XXH3 (64 bits) of the pieces in a row. */
+uint64_t xxh3_pieces(const struct iovec *pieces, size_t count);
 
 /* XXH3 with a seed, for tables in memory whose keys come from outside. */
 uint64_t xxh3_seeded(const void *data, size_t len, uint64_t seed);

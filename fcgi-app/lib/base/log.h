@@ -60,7 +60,6 @@ struct log_field {
 #define LOG_FIELDS(...) ((const struct log_field[]){__VA_ARGS__, {.key = NULL}})
 
 /* log_info(log, "Cache called", LOG_FIELDS(LOG_STR("file", name))); fields may be NULL. */
-#define log_trace(log, message, ...) LOG_AT(log, LOG_TRACE, message, __VA_ARGS__)
 #define log_debug(log, message, ...) LOG_AT(log, LOG_DEBUG, message, __VA_ARGS__)
 #define log_info(log, message, ...)  LOG_AT(log, LOG_INFO, message, __VA_ARGS__)
 #define log_warn(log, message, ...)  LOG_AT(log, LOG_WARN, message, __VA_ARGS__)

@@ -6,18 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NUMBER_MAX = 32 };
+#include "lib/base/hex.h"
 
-static int hex_digit(char digit)
-{
-    if (digit >= '0' && digit <= '9')
-        return digit - '0';
-    if (digit >= 'a' && digit <= 'f')
-        return digit - 'a' + 10;
-    if (digit >= 'A' && digit <= 'F')
-        return digit - 'A' + 10;
-    return -1;
-}
+enum { NUMBER_MAX = 32 };
 
 static bool decode(const char *text, size_t len, char *out, size_t size)
 {
@@ -25,11 +16,9 @@ static bool decode(const char *text, size_t len, char *out, size_t size)
     for (size_t i = 0; i < len; i++) {
         int byte = text[i] == '+' ? ' ' : text[i];
         if (text[i] == '%') {
-            int high = i + 2 < len ? hex_digit(text[i + 1]) : -1;
-            int low = i + 2 < len ? hex_digit(text[i + 2]) : -1;
-            if (high < 0 || low < 0 || high + low == 0)
+            byte = i + 2 < len ? hex_byte(text + i + 1) : -1;
+            if (byte <= 0)
                 return false;
-            byte = high * 16 + low;
             i += 2;
         }
         if (used + 1 >= size)

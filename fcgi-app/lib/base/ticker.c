@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "lib/base/ticker.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "lib/base/clock.h"
+#include "lib/base/condition.h"
 
 struct ticker {
     pthread_t thread;
@@ -38,11 +37,9 @@ static int64_t run_due(struct ticker *ticker)
 /* Sleep until then, or until the end, which is told. */
 static bool wait_for_stop(struct ticker *ticker, int64_t until_ns)
 {
-    const struct timespec until = {until_ns / NS_PER_S, until_ns % NS_PER_S};
-    int status = 0;
     pthread_mutex_lock(&ticker->lock);
-    while (!ticker->stopping && status != ETIMEDOUT)
-        status = pthread_cond_timedwait(&ticker->stop, &ticker->lock, &until);
+    while (!ticker->stopping && condition_wait(&ticker->stop, &ticker->lock, until_ns))
+        continue;
     bool stopping = ticker->stopping;
     pthread_mutex_unlock(&ticker->lock);
     return stopping;
@@ -55,18 +52,6 @@ static void *run(void *argument)
     while (!wait_for_stop(ticker, run_due(ticker)))
         continue;
     return NULL;
-}
-
-static enum app_err init_lock(struct ticker *ticker)
-{
-    pthread_condattr_t attributes;
-    if (pthread_condattr_init(&attributes) != 0)
-        return APP_NO_MEMORY;
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_mutex_init(&ticker->lock, NULL);
-    pthread_cond_init(&ticker->stop, &attributes);
-    pthread_condattr_destroy(&attributes);
-    return APP_OK;
 }
 
 static void release(struct ticker *ticker)
@@ -85,11 +70,8 @@ enum app_err ticker_new(const struct chore *chores, size_t count, struct ticker 
     made->count = count;
     for (size_t i = 0; i < count; i++)
         made->chores[i].chore = chores[i];
-    enum app_err err = init_lock(made);
-    if (err) {
-        free(made);
-        return err;
-    }
+    pthread_mutex_init(&made->lock, NULL);
+    pthread_cond_init(&made->stop, NULL);
     if (pthread_create(&made->thread, NULL, run, made) != 0) {
         release(made);
         return APP_NO_MEMORY;

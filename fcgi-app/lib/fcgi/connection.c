@@ -20,6 +20,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/limits.h"
+#include "lib/fcgi/lookout.h"
 #include "lib/fcgi/protocol.h"
 #include "lib/fcgi/sender.h"
 
@@ -41,9 +42,7 @@ enum {
 };
 
 struct connection {
-    const struct fcgi_server_options *options;
-    int stop_fd;
-    _Atomic int64_t *last_warning_ns;
+    struct connection_options options;
     struct arena *arena;
     unsigned char *peeked;
 
@@ -64,15 +63,12 @@ bool connection_may_warn(_Atomic int64_t *last_warning_ns)
     return now - last >= NS_PER_S && atomic_compare_exchange_strong(last_warning_ns, &last, now);
 }
 
-struct connection *connection_new(const struct fcgi_server_options *options, int stop_fd,
-                                  _Atomic int64_t *last_warning_ns)
+struct connection *connection_new(const struct connection_options *options)
 {
     struct connection *connection = calloc(1, sizeof(*connection));
     if (!connection)
         return NULL;
-    connection->options = options;
-    connection->stop_fd = stop_fd;
-    connection->last_warning_ns = last_warning_ns;
+    connection->options = *options;
     connection->fd = -1;
     connection->arena = arena_new(LIMIT_REQUEST_ARENA);
     connection->peeked = malloc(PROTOCOL_BEGINNING_MAX);
@@ -97,10 +93,10 @@ void connection_free(struct connection **connection)
 /* Whether a kept connection brings something before it has been idle for too long. */
 static bool wait_for_next(const struct connection *connection)
 {
-    struct pollfd fds[] = {{connection->fd, POLLIN, 0}, {connection->stop_fd, POLLIN, 0}};
+    struct pollfd fds[] = {{connection->fd, POLLIN, 0}, {connection->options.stop_fd, POLLIN, 0}};
     int64_t deadline = deadline_in_ms(KEEP_IDLE_MS);
     int ready;
-    fcgi_worker_yield();
+    lookout_yield_mine();
     do
         ready = poll(fds, 2, (int)deadline_left_ms(deadline));
     while (ready < 0 && errno == EINTR);
@@ -121,14 +117,14 @@ static bool wait_for_more(const struct connection *connection, size_t have,
     int64_t left = deadline_left_ms(patience->deadline_ns);
     if (left == 0 || patience->hung_up)
         return false;
-    fcgi_worker_yield();
+    lookout_yield_mine();
     if (have > 0) {
         left = left < patience->recheck_ms ? left : patience->recheck_ms;
         if (patience->recheck_ms < RECHECK_MAX_MS)
             patience->recheck_ms *= 2;
     }
     short events = have > 0 ? POLLRDHUP : POLLIN | POLLRDHUP;
-    struct pollfd fds[] = {{connection->fd, events, 0}, {connection->stop_fd, POLLIN, 0}};
+    struct pollfd fds[] = {{connection->fd, events, 0}, {connection->options.stop_fd, POLLIN, 0}};
     int ready = poll(fds, patience->stopping ? 1 : 2, (int)left);
     if (ready > 0 && (fds[0].revents & (POLLRDHUP | POLLHUP | POLLERR)))
         patience->hung_up = true; /* but look once more at what came before */
@@ -142,8 +138,8 @@ static bool wait_for_more(const struct connection *connection, size_t have,
 
 static void warn_of_peer(const struct connection *connection, const char *reason)
 {
-    if (connection_may_warn(connection->last_warning_ns))
-        log_warn(connection->options->log, "Connection closed", LOG_FIELDS(LOG_STR("why", reason)));
+    if (connection_may_warn(connection->options.last_warning_ns))
+        log_warn(connection->options.log, "Connection closed", LOG_FIELDS(LOG_STR("why", reason)));
 }
 
 /* Whether a request's beginning is there, whole and well-formed. Reads nothing. */
@@ -307,7 +303,7 @@ static bool write_answer(void *sink, const char *head, size_t head_len, const st
         ok = put_small(connection, head, head_len, pieces, count);
     } else {
         const struct sender_limits limits = {SEND_STALL_MS, SEND_TOTAL_MS};
-        fcgi_worker_yield();
+        lookout_yield_mine();
         ok = sender_send_stdout(connection->fd, connection->fcgi.requestId, &limits, head, head_len,
                                 pieces, count);
     }
@@ -319,7 +315,7 @@ static bool write_answer(void *sink, const char *head, size_t head_len, const st
 
 static void answer(struct connection *connection, void *worker)
 {
-    const struct fcgi_server_options *options = connection->options;
+    const struct connection_options *options = &connection->options;
     struct request request;
     enum app_err err =
         request_init(&request, connection->arena, options->log, connection->fcgi.envp,
@@ -353,7 +349,7 @@ static void linger(int fd)
     char trash[4096];
     int64_t deadline = deadline_in_ms(LINGER_MS);
     int64_t left;
-    fcgi_worker_yield();
+    lookout_yield_mine();
     if (shutdown(fd, SHUT_WR) != 0)
         return;
     while ((left = deadline_left_ms(deadline)) > 0) {
@@ -390,7 +386,7 @@ static bool serve_request(struct connection *connection, void *worker)
     connection->broken = false;
     connection->input_deadline_ns = INT64_MAX;
     if (!connection->input_complete) {
-        fcgi_worker_yield();
+        lookout_yield_mine();
         connection->input_deadline_ns = deadline_in_ms(BODY_TOTAL_MS);
         set_receive_timeout(connection->fd, BODY_STALL_MS);
     }

@@ -16,18 +16,24 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "lib/base/err.h"
-#include "lib/fcgi/worker.h"
+#include "lib/base/log.h"
+#include "lib/fcgi/request.h"
+#include "lib/fcgi/response.h"
 
 struct connection;
 
-/*
- * `stop_fd` becomes readable for good when the server stops. `last_warning_ns`
- * is shared by all threads and limits how often they warn of their peers. NULL
- * when there is no memory.
- */
-struct connection *connection_new(const struct fcgi_server_options *options, int stop_fd,
-                                  _Atomic int64_t *last_warning_ns);
+/* All of it must outlive the connection. */
+struct connection_options {
+    int stop_fd; /* becomes readable for good when the server stops */
+    const struct log *log;
+    _Atomic int64_t *last_warning_ns; /* of all threads: how often they warn of their peers */
+    void *context;
+    /* As of struct fcgi_server_options. */
+    void (*handle)(void *context, void *worker, struct request *request, struct response *response);
+};
+
+/* NULL when there is no memory. */
+struct connection *connection_new(const struct connection_options *options);
 
 /* NULLs the caller's pointer. NULL allowed. */
 void connection_free(struct connection **connection);

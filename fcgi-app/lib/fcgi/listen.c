@@ -4,12 +4,12 @@
  * socket whatever mode the umask leaves, knows IPv4 only and ends the process
  * on an error.
  */
+#include "lib/base/host_port.h"
 #include "lib/fcgi/worker.h"
 
 #include <errno.h>
 #include <netdb.h>
 #include <stdbool.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -21,7 +21,6 @@ enum {
     INHERITED_FD = 0,
     /* A request's beginning is checked in the socket's buffer, so it must fit there. */
     TCP_RECEIVE_BUFFER = 512 * 1024,
-    HOST_MAX = 256
 };
 
 /* The path that `address` names, or NULL when it names a host and port. */
@@ -88,34 +87,6 @@ static enum app_err listen_unix(const char *path, int *result, struct err_buf *w
 
 /* --- TCP --- */
 
-static bool is_port(const char *text)
-{
-    size_t len = strlen(text);
-    return len >= 1 && len <= 5 && strspn(text, "0123456789") == len &&
-           strtoul(text, NULL, 10) <= 65535;
-}
-
-/* "127.0.0.1:9000", "[::1]:9000", "localhost:9000", ":9000". */
-static bool split_host_port(const char *address, char host[HOST_MAX], const char **port)
-{
-    const char *colon = strrchr(address, ':');
-    if (!colon || !is_port(colon + 1))
-        return false;
-    size_t len = (size_t)(colon - address);
-    if (len >= 2 && address[0] == '[' && address[len - 1] == ']') {
-        address++;
-        len -= 2;
-    } else if (memchr(address, ':', len)) {
-        return false;
-    }
-    if (len >= HOST_MAX)
-        return false;
-    memcpy(host, address, len);
-    host[len] = '\0';
-    *port = colon + 1;
-    return true;
-}
-
 static int open_tcp(const struct addrinfo *info)
 {
     int fd = socket(info->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -135,16 +106,15 @@ static int open_tcp(const struct addrinfo *info)
 
 static enum app_err listen_tcp(const char *address, int *result, struct err_buf *why)
 {
-    char host[HOST_MAX];
-    const char *port;
-    if (!split_host_port(address, host, &port))
+    struct host_port place;
+    if (!host_port_read(address, strlen(address), &place))
         return err_set(why, APP_CONFIG, "%.200s is neither a path that begins with / nor host:port",
                        address);
     struct addrinfo *list = NULL;
     struct addrinfo hints = {.ai_family = AF_UNSPEC,
                              .ai_socktype = SOCK_STREAM,
                              .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
-    int status = getaddrinfo(host[0] ? host : NULL, port, &hints, &list);
+    int status = getaddrinfo(place.host[0] ? place.host : NULL, place.port, &hints, &list);
     if (status != 0)
         return err_set(why, APP_CONFIG, "cannot listen on %.200s: %s", address,
                        gai_strerror(status));

@@ -10,9 +10,9 @@
 
 #include <pthread.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "lib/base/clock.h"
+#include "lib/base/condition.h"
 
 enum {
     LOOK_MS = 5,
@@ -78,11 +78,10 @@ static void sleep_until_roused(struct lookout *lookout, struct look last)
 static bool wait_for_look(struct lookout *lookout)
 {
     int64_t deadline = deadline_in_ms(LOOK_MS);
-    const struct timespec until = {deadline / NS_PER_S, deadline % NS_PER_S};
-    int status = 0;
     pthread_mutex_lock(&lookout->lock);
-    while (!atomic_load(&lookout->stopped) && status == 0)
-        status = pthread_cond_clockwait(&lookout->roused, &lookout->lock, CLOCK_MONOTONIC, &until);
+    while (!atomic_load(&lookout->stopped) &&
+           condition_wait(&lookout->roused, &lookout->lock, deadline))
+        continue;
     pthread_mutex_unlock(&lookout->lock);
     return !atomic_load(&lookout->stopped);
 }
@@ -148,6 +147,23 @@ void lookout_yield(struct lookout *lookout, const struct lookout_member *self)
 {
     if (atomic_load_explicit(&lookout->holder, memory_order_relaxed) == self)
         pass_on(lookout, self);
+}
+
+static _Thread_local struct {
+    struct lookout *lookout; /* NULL: the thread has joined none */
+    const struct lookout_member *self;
+} mine;
+
+void lookout_join(struct lookout *lookout, const struct lookout_member *self)
+{
+    mine.lookout = lookout;
+    mine.self = self;
+}
+
+void lookout_yield_mine(void)
+{
+    if (mine.lookout)
+        lookout_yield(mine.lookout, mine.self);
 }
 
 /* --- Life --- */

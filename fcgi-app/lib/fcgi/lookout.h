@@ -11,8 +11,9 @@
  * milliseconds, so forgetting to yield delays others by that much and no more. It sleeps
  * while nothing comes.
  *
- * Life cycle: lookout_new, a struct lookout_member for each thread, in the threads lookout_take,
- * lookout_begin, lookout_yield, lookout_end ..., then lookout_stop and lookout_free. Any thread.
+ * Life cycle: lookout_new, a struct lookout_member for each thread, in the threads lookout_join,
+ * then lookout_take, lookout_begin, lookout_yield, lookout_end ..., then lookout_stop and
+ * lookout_free. Any thread.
  */
 #ifndef LIB_FCGI_LOOKOUT_H
 #define LIB_FCGI_LOOKOUT_H
@@ -43,6 +44,10 @@ void lookout_end(struct lookout_member *self);
 
 /* Let the next thread look out, if this one is on the lookout. */
 void lookout_yield(struct lookout *lookout, const struct lookout_member *self);
+
+/* The same for code that does not know the lookout: of the thread's own, since lookout_join. */
+void lookout_join(struct lookout *lookout, const struct lookout_member *self);
+void lookout_yield_mine(void);
 
 /* Nobody waits in lookout_take any more, now or later. Ends the guard; may be called again. */
 void lookout_stop(struct lookout *lookout);

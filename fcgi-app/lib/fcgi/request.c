@@ -11,6 +11,7 @@
 #include <strings.h>
 
 #include "lib/base/clock.h"
+#include "lib/base/hex.h"
 #include "lib/base/limits.h"
 #include "lib/base/random.h"
 #include "lib/http/accept.h"
@@ -116,11 +117,7 @@ static const char *make_id(struct arena *arena)
     char *id = arena_alloc(arena, sizeof(random) * 2 + 1);
     if (!id || !random_fill(random, sizeof(random)))
         return "-";
-    for (size_t i = 0; i < sizeof(random); i++) {
-        id[2 * i] = "0123456789abcdef"[random[i] >> 4];
-        id[2 * i + 1] = "0123456789abcdef"[random[i] & 15];
-    }
-    id[sizeof(random) * 2] = '\0';
+    hex_write(random, sizeof(random), id);
     return id;
 }
 

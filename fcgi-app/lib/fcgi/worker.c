@@ -27,6 +27,7 @@
 #include <unistd.h>
 
 #include "lib/base/clock.h"
+#include "lib/base/condition.h"
 #include "lib/fcgi/connection.h"
 #include "lib/fcgi/lookout.h"
 
@@ -39,7 +40,7 @@ enum {
 
 enum phase { PHASE_STARTING, PHASE_RUNNING, PHASE_STOPPING };
 
-struct worker {
+struct fcgi_thread {
     struct fcgi_server *server;
     pthread_t thread;
     unsigned number;
@@ -67,10 +68,8 @@ struct fcgi_server {
 
     unsigned created; /* threads to join; start's and stop's only */
     bool gone;        /* the socket; stop's only */
-    struct worker workers[];
+    struct fcgi_thread threads[];
 };
-
-static _Thread_local struct worker *this_worker;
 
 /* --- A thread --- */
 
@@ -114,25 +113,24 @@ static int accept_connection(const struct fcgi_server *server)
 }
 
 /* Wait for a connection and accept it; -1: none this time. */
-static int next_connection(struct worker *worker)
+static int next_connection(struct fcgi_thread *self)
 {
-    const struct fcgi_server *server = worker->server;
+    const struct fcgi_server *server = self->server;
     struct epoll_event events[2];
     int fd = -1;
     errno = EAGAIN;
     if (server->options.quick) /* nobody was woken for one that waits already */
         fd = accept_connection(server);
-    if (fd < 0 && errno == EAGAIN && epoll_wait(worker->epoll_fd, events, 2, -1) > 0)
+    if (fd < 0 && errno == EAGAIN && epoll_wait(self->epoll_fd, events, 2, -1) > 0)
         fd = accept_connection(server);
     if (fd < 0)
-        accept_failed(worker->server, errno);
+        accept_failed(self->server, errno);
     return fd;
 }
 
 void fcgi_worker_yield(void)
 {
-    if (this_worker)
-        lookout_yield(this_worker->server->lookout, &this_worker->member);
+    lookout_yield_mine();
 }
 
 /*
@@ -140,16 +138,16 @@ void fcgi_worker_yield(void)
  * and would not send them again: they are answered as well. That has an end, for where other
  * processes share the socket new ones may come for ever.
  */
-static void answer_who_waits(struct worker *worker, void *state)
+static void answer_who_waits(struct fcgi_thread *self, void *state)
 {
-    struct fcgi_server *server = worker->server;
+    struct fcgi_server *server = self->server;
     int64_t deadline = deadline_in_ms(DRAIN_MS);
     bool shut;
     do {
         shut = atomic_load(&server->shut); /* before the look: what it does not see is nowhere */
         int fd = accept_connection(server);
         if (fd >= 0)
-            connection_serve(worker->connection, fd, state);
+            connection_serve(self->connection, fd, state);
         else if (errno == EAGAIN && server->options.let_go && !shut)
             (void)poll(NULL, 0, DRAIN_LOOK_MS); /* more may come until let_go is done */
         else
@@ -157,18 +155,18 @@ static void answer_who_waits(struct worker *worker, void *state)
     } while (shut || deadline_left_ms(deadline) > 0);
 }
 
-static void take_connections(struct worker *worker, void *state)
+static void take_connections(struct fcgi_thread *self, void *state)
 {
-    struct lookout *lookout = worker->server->lookout;
-    while (lookout_take(lookout, &worker->member)) {
-        int fd = next_connection(worker);
+    struct lookout *lookout = self->server->lookout;
+    while (lookout_take(lookout, &self->member)) {
+        int fd = next_connection(self);
         if (fd < 0)
             continue;
-        lookout_begin(lookout, &worker->member);
-        connection_serve(worker->connection, fd, state);
-        lookout_end(&worker->member);
+        lookout_begin(lookout, &self->member);
+        connection_serve(self->connection, fd, state);
+        lookout_end(&self->member);
     }
-    answer_who_waits(worker, state);
+    answer_who_waits(self, state);
 }
 
 /* Say how worker_init went and wait for the others; true: serve. */
@@ -190,12 +188,12 @@ static bool join_start(struct fcgi_server *server, enum app_err err, const struc
 
 static void *run(void *argument)
 {
-    struct worker *worker = argument;
-    struct fcgi_server *server = worker->server;
+    struct fcgi_thread *self = argument;
+    struct fcgi_server *server = self->server;
     const struct fcgi_server_options *options = &server->options;
     char name[16];
-    this_worker = worker;
-    (void)snprintf(name, sizeof(name), "fcgi-%u", worker->number % 100000);
+    lookout_join(server->lookout, &self->member);
+    (void)snprintf(name, sizeof(name), "fcgi-%u", self->number % 100000);
     (void)pthread_setname_np(pthread_self(), name);
 
     void *state = NULL;
@@ -204,7 +202,7 @@ static void *run(void *argument)
     if (options->worker_init)
         err = options->worker_init(options->context, &state, &why);
     if (join_start(server, err, &why))
-        take_connections(worker, state);
+        take_connections(self, state);
     if (err == APP_OK && options->worker_release)
         options->worker_release(options->context, state);
 
@@ -223,27 +221,33 @@ static enum app_err watch(int epoll_fd, int fd, uint32_t events)
     return epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0 ? APP_OK : APP_INTERNAL;
 }
 
-static enum app_err worker_prepare(struct worker *worker)
+static enum app_err prepare_thread(struct fcgi_thread *self)
 {
-    struct fcgi_server *server = worker->server;
-    worker->connection =
-        connection_new(&server->options, server->stop_fd, &server->last_warning_ns);
-    if (!worker->connection)
+    struct fcgi_server *server = self->server;
+    const struct connection_options options = {
+        .stop_fd = server->stop_fd,
+        .log = &server->log,
+        .last_warning_ns = &server->last_warning_ns,
+        .context = server->options.context,
+        .handle = server->options.handle,
+    };
+    self->connection = connection_new(&options);
+    if (!self->connection)
         return APP_NO_MEMORY;
-    worker->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    if (worker->epoll_fd < 0)
+    self->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    if (self->epoll_fd < 0)
         return APP_INTERNAL;
     /* Exclusive: a connection wakes one of those that wait, threads or processes. */
     enum app_err err =
-        watch(worker->epoll_fd, server->options.listen_fd, EPOLLIN | (uint32_t)EPOLLEXCLUSIVE);
-    return err ? err : watch(worker->epoll_fd, server->stop_fd, EPOLLIN);
+        watch(self->epoll_fd, server->options.listen_fd, EPOLLIN | (uint32_t)EPOLLEXCLUSIVE);
+    return err ? err : watch(self->epoll_fd, server->stop_fd, EPOLLIN);
 }
 
 /*
  * The library's write(2) takes an interruption for the end of the peer, and
  * SIGPIPE must not end the process. SIGPROF stays open for the profiler.
  */
-static enum app_err create_thread(struct worker *worker)
+static enum app_err create_thread(struct fcgi_thread *self)
 {
     sigset_t blocked, before;
     sigemptyset(&blocked);
@@ -253,22 +257,22 @@ static enum app_err create_thread(struct worker *worker)
     sigaddset(&blocked, SIGUSR1);
     sigaddset(&blocked, SIGHUP);
     pthread_sigmask(SIG_BLOCK, &blocked, &before);
-    int status = pthread_create(&worker->thread, NULL, run, worker);
+    int status = pthread_create(&self->thread, NULL, run, self);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     return status == 0 ? APP_OK : APP_NO_MEMORY;
 }
 
-static enum app_err add_worker(struct fcgi_server *server)
+static enum app_err add_thread(struct fcgi_server *server)
 {
-    struct worker *worker = &server->workers[server->created];
-    enum app_err err = worker_prepare(worker);
+    struct fcgi_thread *self = &server->threads[server->created];
+    enum app_err err = prepare_thread(self);
     if (err)
         return err;
     pthread_mutex_lock(&server->lock);
     server->starting++;
     server->busy++;
     pthread_mutex_unlock(&server->lock);
-    err = create_thread(worker);
+    err = create_thread(self);
     if (err == APP_OK) {
         server->created++;
         return APP_OK;
@@ -280,31 +284,22 @@ static enum app_err add_worker(struct fcgi_server *server)
     return err;
 }
 
-static void init_lock(struct fcgi_server *server)
-{
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_mutex_init(&server->lock, NULL);
-    pthread_cond_init(&server->changed, &attributes);
-    pthread_condattr_destroy(&attributes);
-}
-
 static struct fcgi_server *server_new(const struct fcgi_server_options *options)
 {
     struct fcgi_server *server =
-        calloc(1, sizeof(*server) + options->workers * sizeof(server->workers[0]));
+        calloc(1, sizeof(*server) + options->workers * sizeof(server->threads[0]));
     if (!server)
         return NULL;
     server->options = *options;
     server->log = *options->log;
     server->options.log = &server->log;
     for (unsigned i = 0; i < options->workers; i++) {
-        server->workers[i].server = server;
-        server->workers[i].number = i;
-        server->workers[i].epoll_fd = -1;
+        server->threads[i].server = server;
+        server->threads[i].number = i;
+        server->threads[i].epoll_fd = -1;
     }
-    init_lock(server);
+    pthread_mutex_init(&server->lock, NULL);
+    pthread_cond_init(&server->changed, NULL);
     server->stop_fd = eventfd(0, EFD_CLOEXEC);
     return server;
 }
@@ -324,10 +319,10 @@ static enum app_err prepare_listener(struct fcgi_server *server, struct err_buf 
     return APP_OK;
 }
 
-static enum app_err create_workers(struct fcgi_server *server)
+static enum app_err create_threads(struct fcgi_server *server)
 {
     for (unsigned i = 0; i < server->options.workers; i++) {
-        enum app_err err = add_worker(server);
+        enum app_err err = add_thread(server);
         if (err)
             return err;
     }
@@ -367,7 +362,7 @@ enum app_err fcgi_server_start(const struct fcgi_server_options *options,
     }
     err = lookout_new(options->quick && options->workers > 1, &created->lookout);
     if (!err)
-        err = create_workers(created);
+        err = create_threads(created);
     if (err)
         err_set(why, err, "cannot start %u worker threads: %s", options->workers,
                 app_strerror(err));
@@ -443,13 +438,11 @@ static void let_go(struct fcgi_server *server)
 static unsigned wait_until_idle(struct fcgi_server *server, int64_t grace_ms)
 {
     int64_t deadline = deadline_in_ms(grace_ms);
-    const struct timespec until = {deadline / NS_PER_S, deadline % NS_PER_S};
     pthread_mutex_lock(&server->lock);
     server->phase = PHASE_STOPPING;
     pthread_cond_broadcast(&server->changed);
-    int status = 0;
-    while (server->busy > 0 && status != ETIMEDOUT)
-        status = pthread_cond_timedwait(&server->changed, &server->lock, &until);
+    while (server->busy > 0 && condition_wait(&server->changed, &server->lock, deadline))
+        continue;
     unsigned busy = server->busy;
     pthread_mutex_unlock(&server->lock);
     return busy;
@@ -469,7 +462,7 @@ unsigned fcgi_server_stop(struct fcgi_server *server, int64_t grace_ms)
     if (busy > 0)
         return busy;
     for (; server->created > 0; server->created--)
-        pthread_join(server->workers[server->created - 1].thread, NULL);
+        pthread_join(server->threads[server->created - 1].thread, NULL);
     return 0;
 }
 
@@ -480,9 +473,9 @@ void fcgi_server_free(struct fcgi_server **server)
         return;
     assert(freed->created == 0);
     for (unsigned i = 0; i < freed->options.workers; i++) {
-        connection_free(&freed->workers[i].connection);
-        if (freed->workers[i].epoll_fd >= 0)
-            (void)close(freed->workers[i].epoll_fd);
+        connection_free(&freed->threads[i].connection);
+        if (freed->threads[i].epoll_fd >= 0)
+            (void)close(freed->threads[i].epoll_fd);
     }
     if (freed->stop_fd >= 0)
         (void)close(freed->stop_fd);

@@ -59,3 +59,16 @@ const char *content_type_sniff(const void *data, size_t len)
     }
     return "text/plain; charset=utf-8";
 }
+
+const char *content_type_sniff_pieces(const struct iovec *pieces, size_t count)
+{
+    char start[CONTENT_TYPE_SNIFF_LEN];
+    size_t len = 0;
+    for (size_t i = 0; i < count && len < sizeof(start); i++) {
+        size_t room = sizeof(start) - len;
+        size_t part = pieces[i].iov_len < room ? pieces[i].iov_len : room;
+        memcpy(start + len, pieces[i].iov_base, part);
+        len += part;
+    }
+    return content_type_sniff(start, len);
+}

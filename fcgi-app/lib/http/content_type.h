@@ -9,10 +9,13 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/uio.h>
 
 enum { CONTENT_TYPE_SNIFF_LEN = 512 }; /* more bytes change nothing */
 
 /* A static string: "image/jpeg", ..., "text/plain; charset=utf-8", "application/octet-stream". */
 const char *content_type_sniff(const void *data, size_t len);
+/* The same of bytes that lie in pieces. */
+const char *content_type_sniff_pieces(const struct iovec *pieces, size_t count);
 
 #endif

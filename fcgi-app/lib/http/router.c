@@ -9,16 +9,16 @@
 /* Whether `path` matches; then `*parameter` is what stands for "{...}", or "". */
 static bool pattern_matches(const char *pattern, const char *path, const char **parameter)
 {
-    size_t fixed = strcspn(pattern, "{");
-    if (strncmp(pattern, path, fixed) != 0)
-        return false;
-    const char *rest = path + fixed;
-    if (pattern[fixed] == '\0') {
-        *parameter = "";
-        return rest[0] == '\0';
+    for (; *pattern && *pattern != '{'; pattern++, path++) {
+        if (*pattern != *path)
+            return false;
     }
-    *parameter = rest;
-    return rest[0] != '\0' && strchr(rest, '/') == NULL;
+    if (*pattern == '\0') {
+        *parameter = "";
+        return *path == '\0';
+    }
+    *parameter = path;
+    return *path != '\0' && strchr(path, '/') == NULL;
 }
 
 static unsigned methods_of(const struct route *route)

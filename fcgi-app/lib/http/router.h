@@ -16,6 +16,8 @@
 
 /* One request under way: each program that has routes defines its own. */
 struct exchange;
+/* What it must be known of a route beside that; the router does not look at it. */
+struct route_policy;
 
 /*
  * Answers the request. An error that is returned becomes the answer, if none
@@ -28,7 +30,7 @@ struct route {
     const char *pattern;
     const char *name; /* for logs and metrics: "cache" */
     route_handler *handler;
-    unsigned flags; /* the program's own, the router does not look at them; 0 for none */
+    const struct route_policy *policy;
 };
 
 struct route_match {

@@ -5,18 +5,8 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "lib/base/hex.h"
 #include "lib/base/utf8.h"
-
-static int hex_value(char digit)
-{
-    if (digit >= '0' && digit <= '9')
-        return digit - '0';
-    if (digit >= 'a' && digit <= 'f')
-        return digit - 'a' + 10;
-    if (digit >= 'A' && digit <= 'F')
-        return digit - 'A' + 10;
-    return -1;
-}
 
 static bool has_control(const char *text)
 {
@@ -43,11 +33,7 @@ static bool is_printable(const char *text, size_t len)
 /* Decode the escape at `text`, "%" and two digits; returns -1 for what is refused. */
 static int decode_escape(const char *text)
 {
-    int high = hex_value(text[1]);
-    int low = high < 0 ? -1 : hex_value(text[2]);
-    if (low < 0)
-        return -1;
-    int byte = high * 16 + low;
+    int byte = hex_byte(text + 1);
     return byte == 0 || byte == '/' ? -1 : byte;
 }
 

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "lib/base/hex.h"
 #include "lib/base/limits.h"
 #include "lib/base/utf8.h"
 
@@ -44,17 +45,6 @@ static bool is_digit(char c)
 }
 
 /* The value of a hex digit, -1 when it is none. */
-static int hex_value(char c)
-{
-    if (is_digit(c))
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
-
 static bool is_one_of(char c, const char *set)
 {
     return c != '\0' && strchr(set, c);
@@ -81,9 +71,7 @@ static bool is_valid_encoded_byte(char c)
 /* The byte of the escape at text.at[i], -1 when it is not a whole escape. */
 static int escaped_byte(struct span text, size_t i)
 {
-    if (text.len - i < 3 || hex_value(text.at[i + 1]) < 0 || hex_value(text.at[i + 2]) < 0)
-        return -1;
-    return hex_value(text.at[i + 1]) * 16 + hex_value(text.at[i + 2]);
+    return text.len - i < 3 ? -1 : hex_byte(text.at + i + 1);
 }
 
 static bool escapes_are_whole(struct span text)

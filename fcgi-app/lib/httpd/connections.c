@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 
 #include "lib/base/clock.h"
+#include "lib/base/condition.h"
 
 enum { DRAIN_SENDING_MS = 2000, DRAIN_POLL_MS = 100 };
 
@@ -41,12 +42,6 @@ static bool is_busy(enum connection_phase phase)
     return phase == CONNECTION_HANDLING || phase == CONNECTION_SENDING;
 }
 
-static void wait_until(struct connections *all, int64_t deadline_ns)
-{
-    struct timespec until = {.tv_sec = deadline_ns / NS_PER_S, .tv_nsec = deadline_ns % NS_PER_S};
-    (void)pthread_cond_timedwait(&all->changed, &all->lock, &until);
-}
-
 /*
  * Cut what is late and return when to look again. No deadline is ever set to
  * less than the idle time from now, except in draining, so nothing can become
@@ -71,7 +66,7 @@ static void *run_sweeper(void *argument)
     struct connections *all = argument;
     pthread_mutex_lock(&all->lock);
     while (!all->ending)
-        wait_until(all, sweep(all));
+        (void)condition_wait(&all->changed, &all->lock, sweep(all));
     pthread_mutex_unlock(&all->lock);
     return NULL;
 }
@@ -82,11 +77,7 @@ enum app_err connections_new(unsigned idle_timeout_s, struct connections **conne
     if (!all)
         return APP_NO_MEMORY;
     all->idle_ns = idle_timeout_s * NS_PER_S;
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&all->changed, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    pthread_cond_init(&all->changed, NULL);
     pthread_mutex_init(&all->lock, NULL);
     if (pthread_create(&all->sweeper, NULL, run_sweeper, all) != 0) {
         pthread_cond_destroy(&all->changed);

@@ -8,6 +8,8 @@
 
 #include <string.h>
 
+#include "lib/base/hex.h"
+
 void form_init(struct form *form, size_t max_value)
 {
     memset(form, 0, sizeof(*form));
@@ -60,17 +62,6 @@ enum app_err form_append(struct form *form, const char *name, size_t offset, con
     return buf_append(&last->value, data, len);
 }
 
-static int hex_value(char digit)
-{
-    if (digit >= '0' && digit <= '9')
-        return digit - '0';
-    if (digit >= 'a' && digit <= 'f')
-        return digit - 'a' + 10;
-    if (digit >= 'A' && digit <= 'F')
-        return digit - 'A' + 10;
-    return -1;
-}
-
 /* Append `text` with + and %XX decoded; a % that begins no such pair stays. */
 static enum app_err append_decoded(struct buf *out, const char *text, size_t len)
 {
@@ -79,9 +70,9 @@ static enum app_err append_decoded(struct buf *out, const char *text, size_t len
     for (size_t i = 0; i < len && !err; i++) {
         char byte = ' ';
         size_t step = 1;
-        if (text[i] == '%' && len - i > 2 && hex_value(text[i + 1]) >= 0 &&
-            hex_value(text[i + 2]) >= 0) {
-            byte = (char)(hex_value(text[i + 1]) << 4 | hex_value(text[i + 2]));
+        int escaped = text[i] == '%' && len - i > 2 ? hex_byte(text + i + 1) : -1;
+        if (escaped >= 0) {
+            byte = (char)escaped;
             step = 3;
         } else if (text[i] != '+') {
             continue;

@@ -223,33 +223,3 @@ bool history_growth(const struct history *history, size_t ring, struct history_w
     free(last);
     return found->from_ns < found->to_ns;
 }
-
-static double rate(uint64_t from, uint64_t to, int64_t span_ns)
-{
-    return to > from ? (double)(to - from) * (double)NS_PER_S / (double)span_ns : 0;
-}
-
-size_t history_points(const struct history *history, size_t ring, size_t column,
-                      enum history_view view, struct history_point *points, size_t max)
-{
-    size_t made = 0;
-    int64_t before_ns = 0;
-    uint64_t before = 0;
-    /* A rate needs one row more than there are points. */
-    size_t age = max + (view == HISTORY_RATE);
-    while (age-- > 0 && made < max) {
-        const struct row *row = find_row(history, ring, age);
-        int64_t time_ns;
-        uint64_t value;
-        if (!row || !read_columns(row, &column, 1, &time_ns, &value))
-            continue;
-        if (view == HISTORY_VALUE)
-            points[made++] = (struct history_point){time_ns, (double)(int64_t)value};
-        else if (before_ns != 0 && time_ns > before_ns)
-            points[made++] =
-                (struct history_point){time_ns, rate(before, value, time_ns - before_ns)};
-        before_ns = time_ns;
-        before = value;
-    }
-    return made;
-}

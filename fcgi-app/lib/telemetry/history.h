@@ -76,16 +76,4 @@ bool history_growth(const struct history *history, size_t ring, struct history_w
                     const size_t *columns, size_t count, uint64_t *growth,
                     struct history_window *found);
 
-/* How a column is looked at: a counter by its growth a second, a gauge as it was. */
-enum history_view { HISTORY_RATE, HISTORY_VALUE };
-
-struct history_point {
-    int64_t time_ns; /* of the row; a rate's is that since the row before */
-    double value;
-};
-
-/* One column for a chart, oldest first. Returns how many points, at most `max`. */
-size_t history_points(const struct history *history, size_t ring, size_t column,
-                      enum history_view view, struct history_point *points, size_t max);
-
 #endif

@@ -5,7 +5,6 @@
  */
 #include "lib/telemetry/statsd.h"
 
-#include <errno.h>
 #include <netdb.h>
 #include <pthread.h>
 #include <stdbool.h>
@@ -16,13 +15,14 @@
 #include <unistd.h>
 
 #include "lib/base/clock.h"
+#include "lib/base/condition.h"
+#include "lib/base/host_port.h"
 #include "lib/telemetry/lock.h"
 
-enum { HOST_MAX = 254, PORT_LEN = 6, LINE_MAX_LEN = 512 };
+enum { LINE_MAX_LEN = 512 };
 
 struct statsd {
-    char host[HOST_MAX];
-    char port[PORT_LEN];
+    struct host_port server;
     char *prefix;
     char *tags;
     struct log log;
@@ -38,31 +38,28 @@ struct statsd {
 
 /* --- The server ------------------------------------------------------------------ */
 
-static enum app_err split_server(const char *server, char host[HOST_MAX], char port[PORT_LEN],
-                                 struct err_buf *why)
+static enum app_err read_server(const char *server, struct host_port *found, struct err_buf *why)
 {
-    const char *colon = strrchr(server, ':');
-    size_t digits = colon ? strspn(colon + 1, "0123456789") : 0;
-    size_t len = colon ? (size_t)(colon - server) : 0;
-    bool is_bracketed = len > 2 && server[0] == '[' && server[len - 1] == ']';
-    if (is_bracketed) {
-        server++;
-        len -= 2;
-    }
-    if (len == 0 || len >= HOST_MAX || digits == 0 || digits >= PORT_LEN ||
-        colon[1 + digits] != '\0' || strtoul(colon + 1, NULL, 10) > UINT16_MAX ||
-        strtoul(colon + 1, NULL, 10) == 0 || (!is_bracketed && strcspn(server, ":[]") < len))
+    if (!host_port_read(server, strlen(server), found) || !found->host[0] || found->number == 0)
         return err_set(why, APP_CONFIG, "must be host:port");
-    (void)snprintf(host, HOST_MAX, "%.*s", (int)len, server);
-    (void)snprintf(port, PORT_LEN, "%s", colon + 1);
     return APP_OK;
 }
 
 enum app_err statsd_check_server(const char *server, struct err_buf *why)
 {
-    char host[HOST_MAX];
-    char port[PORT_LEN];
-    return server[0] ? split_server(server, host, port, why) : APP_OK;
+    struct host_port found;
+    return server[0] ? read_server(server, &found, why) : APP_OK;
+}
+
+enum app_err statsd_check_tags(const char *tags, struct err_buf *why)
+{
+    if (strlen(tags) > STATSD_TAGS_MAX)
+        return err_set(why, APP_CONFIG, "must have at most %d bytes", STATSD_TAGS_MAX);
+    for (const char *at = tags; *at; at++) {
+        if ((unsigned char)*at < ' ' || *at == 0x7f || *at == '|' || *at == '#')
+            return err_set(why, APP_CONFIG, "must have no control characters, | or #");
+    }
+    return APP_OK;
 }
 
 /* A connected socket, so that sending needs no address; -1 with a reason. */
@@ -71,7 +68,7 @@ static int open_socket(const struct statsd *statsd, int flags, const char **reas
     const struct addrinfo hints = {.ai_flags = flags, .ai_socktype = SOCK_DGRAM};
     struct addrinfo *found = NULL;
     int fd = -1;
-    int error = getaddrinfo(statsd->host, statsd->port, &hints, &found);
+    int error = getaddrinfo(statsd->server.host, statsd->server.port, &hints, &found);
     *reason = error ? gai_strerror(error) : "no address can be sent to";
     for (const struct addrinfo *at = found; at && fd < 0; at = at->ai_next) {
         fd = socket(at->ai_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -146,7 +143,7 @@ static void find_server(struct statsd *statsd, bool warn)
     int fd = open_socket(statsd, 0, &reason);
     if (fd < 0 && warn)
         log_warn(&statsd->log, "The statsd server cannot be found",
-                 LOG_FIELDS(LOG_STR("host", statsd->host), LOG_STR("reason", reason)));
+                 LOG_FIELDS(LOG_STR("host", statsd->server.host), LOG_STR("reason", reason)));
     lock_mutex(&statsd->lock);
     statsd->fd = fd;
     pthread_mutex_unlock(&statsd->lock);
@@ -156,11 +153,9 @@ static void find_server(struct statsd *statsd, bool warn)
 static bool wait_for_stop(struct statsd *statsd, int64_t ms)
 {
     int64_t until_ns = deadline_in_ms(ms);
-    const struct timespec until = {until_ns / NS_PER_S, until_ns % NS_PER_S};
     pthread_mutex_lock(&statsd->lock);
-    int status = 0;
-    while (!statsd->stopping && status != ETIMEDOUT)
-        status = pthread_cond_timedwait(&statsd->stop, &statsd->lock, &until);
+    while (!statsd->stopping && condition_wait(&statsd->stop, &statsd->lock, until_ns))
+        continue;
     bool stopping = statsd->stopping;
     send_datagram(statsd);
     pthread_mutex_unlock(&statsd->lock);
@@ -184,22 +179,12 @@ static void *run(void *argument)
 
 /* --- Life ------------------------------------------------------------------------ */
 
-static enum app_err init_lock(struct statsd *statsd)
-{
-    pthread_condattr_t attributes;
-    if (pthread_condattr_init(&attributes) != 0)
-        return APP_NO_MEMORY;
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_mutex_init(&statsd->lock, NULL);
-    pthread_cond_init(&statsd->stop, &attributes);
-    pthread_condattr_destroy(&attributes);
-    return APP_OK;
-}
-
 static void release(struct statsd *statsd)
 {
     if (statsd->fd >= 0)
         (void)close(statsd->fd);
+    pthread_cond_destroy(&statsd->stop);
+    pthread_mutex_destroy(&statsd->lock);
     free(statsd->prefix);
     free(statsd->tags);
     free(statsd);
@@ -215,22 +200,21 @@ enum app_err statsd_new(const struct statsd_options *options, struct statsd **st
     if (!made)
         return APP_NO_MEMORY;
     made->fd = -1;
+    pthread_mutex_init(&made->lock, NULL);
+    pthread_cond_init(&made->stop, NULL);
     made->log = *options->log;
-    enum app_err err = split_server(options->server, made->host, made->port, why);
+    enum app_err err = read_server(options->server, &made->server, why);
     made->prefix = strdup(options->prefix);
-    made->tags = strdup(options->tags);
+    const char *comma = options->tags[0] && options->more_tags[0] ? "," : "";
+    if (asprintf(&made->tags, "%s%s%s", options->tags, comma, options->more_tags) < 0)
+        made->tags = NULL;
     if (!err && (!made->prefix || !made->tags))
         err = APP_NO_MEMORY;
-    if (!err)
-        err = init_lock(made);
     const char *reason;
     if (!err) /* a number needs no look-up, so not even the first lines are lost */
         made->fd = open_socket(made, AI_NUMERICHOST, &reason);
-    if (!err && pthread_create(&made->thread, NULL, run, made) != 0) {
-        pthread_cond_destroy(&made->stop);
-        pthread_mutex_destroy(&made->lock);
+    if (!err && pthread_create(&made->thread, NULL, run, made) != 0)
         err = APP_NO_MEMORY;
-    }
     if (err) {
         release(made);
         return err;
@@ -251,7 +235,5 @@ void statsd_free(struct statsd **statsd)
     pthread_mutex_unlock(&freed->lock);
     pthread_join(freed->thread, NULL);
     send_datagram(freed);
-    pthread_cond_destroy(&freed->stop);
-    pthread_mutex_destroy(&freed->lock);
     release(freed);
 }

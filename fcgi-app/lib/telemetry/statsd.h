@@ -22,7 +22,12 @@
 #include "lib/base/err.h"
 #include "lib/base/log.h"
 
-enum { STATSD_DATAGRAM_MAX = 1400, STATSD_FLUSH_MS = 100, STATSD_RETRY_MS = 10000 };
+enum {
+    STATSD_DATAGRAM_MAX = 1400,
+    STATSD_TAGS_MAX = 256,
+    STATSD_FLUSH_MS = 100,
+    STATSD_RETRY_MS = 10000
+};
 
 struct statsd;
 
@@ -30,11 +35,18 @@ struct statsd_options {
     const char *server;    /* host:port, [IPv6]:port; "": none */
     const char *prefix;    /* of every name: "api.service." */
     const char *tags;      /* of every line: "version:0.1.0" */
+    const char *more_tags; /* behind those, as statsd_check_tags takes them; "": none */
     const struct log *log; /* outlives it */
 };
 
 /* A server for statsd_options, as a check in a configuration table. APP_CONFIG. */
 enum app_err statsd_check_server(const char *server, struct err_buf *why);
+
+/*
+ * The same for more_tags: at most STATSD_TAGS_MAX bytes, with commas between the tags, and
+ * no control character, '|' or '#', which would end or begin a part of the line.
+ */
+enum app_err statsd_check_tags(const char *tags, struct err_buf *why);
 
 /*
  * Signals must be blocked before it. *statsd is NULL when there is no server. APP_CONFIG

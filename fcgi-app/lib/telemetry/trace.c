@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/base/hex.h"
 #include "lib/base/limits.h"
 #include "lib/base/random.h"
 
@@ -15,23 +16,22 @@ enum { STATE_MEMBERS_MAX = 32, STATE_KEY_MAX = 256, STATE_VALUE_MAX = 256, B3_SH
 
 #define HEX_LOWER "0123456789abcdef"
 
-/* Whether `len` lower-case hex digits stand at `text`, not all of them zero. */
+/* Whether `len` lower-case hex digits stand at `text`. */
+static bool is_hex(const char *text, size_t len)
+{
+    return strspn(text, HEX_LOWER) >= len;
+}
+
+/* The same, and not all of them zero. */
 static bool is_id(const char *text, size_t len)
 {
-    return strspn(text, HEX_LOWER) >= len && strspn(text, "0") < len;
+    return is_hex(text, len) && strspn(text, "0") < len;
 }
 
 static void copy_id(char *out, const char *text, size_t len)
 {
     memcpy(out, text, len);
     out[len] = '\0';
-}
-
-/* A digit's value, -1 when it is none. */
-static int hex_digit(char c)
-{
-    const char *at = c ? strchr(HEX_LOWER, c) : NULL;
-    return at ? (int)(at - HEX_LOWER) : -1;
 }
 
 /* --- W3C --- */
@@ -49,16 +49,15 @@ static bool read_traceparent(struct trace *trace, const char *text)
     const char *flags = parent_id + TRACE_SPAN_LEN + 1;
     bool is_00 = strncmp(text, "00", 2) == 0;
     char end = text[TRACE_PARENT_LEN];
-    if (hex_digit(text[0]) < 0 || hex_digit(text[1]) < 0 || strncmp(text, "ff", 2) == 0 ||
-        text[2] != '-' || trace_id[TRACE_ID_LEN] != '-' || parent_id[TRACE_SPAN_LEN] != '-' ||
+    if (!is_hex(text, 2) || strncmp(text, "ff", 2) == 0 || text[2] != '-' ||
+        trace_id[TRACE_ID_LEN] != '-' || parent_id[TRACE_SPAN_LEN] != '-' ||
         (end != '\0' && (is_00 || end != '-')))
         return false;
-    if (!is_id(trace_id, TRACE_ID_LEN) || !is_id(parent_id, TRACE_SPAN_LEN) ||
-        hex_digit(flags[0]) < 0 || hex_digit(flags[1]) < 0)
+    if (!is_id(trace_id, TRACE_ID_LEN) || !is_id(parent_id, TRACE_SPAN_LEN) || !is_hex(flags, 2))
         return false;
     copy_id(trace->trace_id, trace_id, TRACE_ID_LEN);
     copy_id(trace->parent_id, parent_id, TRACE_SPAN_LEN);
-    trace->sampling = hex_digit(flags[1]) & 1 ? TRACE_SAMPLED : TRACE_NOT_SAMPLED;
+    trace->sampling = hex_value(flags[1]) & 1 ? TRACE_SAMPLED : TRACE_NOT_SAMPLED;
     return true;
 }
 
@@ -207,15 +206,6 @@ bool trace_read(struct trace *trace, trace_lookup *lookup, const void *source)
     return found;
 }
 
-static void write_hex(char *out, const unsigned char *bytes, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        out[2 * i] = HEX_LOWER[bytes[i] >> 4];
-        out[2 * i + 1] = HEX_LOWER[bytes[i] & 15];
-    }
-    out[2 * count] = '\0';
-}
-
 void trace_begin(struct trace *trace, trace_lookup *lookup, const void *source)
 {
     unsigned char random[(TRACE_ID_LEN + TRACE_SPAN_LEN) / 2];
@@ -227,10 +217,10 @@ void trace_begin(struct trace *trace, trace_lookup *lookup, const void *source)
     }
     /* An id of zeros only would be invalid. */
     random[0] |= 1;
-    write_hex(trace->span_id, random, TRACE_SPAN_LEN / 2);
+    hex_write(random, TRACE_SPAN_LEN / 2, trace->span_id);
     if (!found) {
         random[TRACE_SPAN_LEN / 2] |= 1;
-        write_hex(trace->trace_id, random + TRACE_SPAN_LEN / 2, TRACE_ID_LEN / 2);
+        hex_write(random + TRACE_SPAN_LEN / 2, TRACE_ID_LEN / 2, trace->trace_id);
     }
 }
 

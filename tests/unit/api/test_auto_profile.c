@@ -42,7 +42,7 @@ static int start(void **state)
     route_history_init(&fixture->history);
     fixture->watcher = (struct auto_profile){
         .profiling = fixture->profiling,
-        .telemetry = &fixture->history.telemetry,
+        .history = fixture->history.past,
         .log = &fixture->log,
         .watch = cpu_watch_defaults,
     };

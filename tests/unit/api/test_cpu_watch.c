@@ -25,7 +25,7 @@ static int stop(void **state)
 
 static bool look(const struct route_history *history, struct cpu_watch_alarm *alarm)
 {
-    return cpu_watch_look(&cpu_watch_defaults, &history->telemetry, history->now_ns, alarm);
+    return cpu_watch_look(&cpu_watch_defaults, history->past, history->now_ns, alarm);
 }
 
 static void a_route_that_costs_thrice_as_much_is_named(void **state)

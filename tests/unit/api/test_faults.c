@@ -8,8 +8,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "api/clients/cache_client.h"
 #include "api/faults.h"
+#include "lib/base/buf.h"
 #include "lib/base/clock.h"
+#include "lib/fcgi/response.h"
 #include "support/loopback.h"
 #include "support/temp_dir.h"
 
@@ -133,7 +136,7 @@ static void assert_metric(struct fixture *fixture, const char *line)
 {
     struct buf text;
     buf_init(&text, TEXT_MAX);
-    assert_int_equal(metrics_write(fixture->app.telemetry.metrics, &text), APP_OK);
+    assert_int_equal(telemetry_write(&fixture->app.telemetry, &text), APP_OK);
     if (!strstr(text.data, line))
         fail_msg("\"%s\" is not in\n%s", line, text.data);
     buf_release(&text);

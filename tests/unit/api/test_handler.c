@@ -10,6 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/auth/authn.h"
+#include "api/routes/routes.h"
+#include "lib/net/http_client.h"
 #include "support/cmocka.h"
 #include "support/loopback.h"
 #include "support/origin.h"
@@ -28,6 +31,13 @@ struct fixture {
     struct token_key *key;
 };
 
+/* By the settings as they stand. */
+static void make_routes(struct fixture *fixture)
+{
+    routes_free(&fixture->app.routes);
+    assert_int_equal(routes_new(&fixture->app.config, &fixture->app.routes), APP_OK);
+}
+
 static int set_up(void **state)
 {
     struct fixture *fixture = calloc(1, sizeof(*fixture));
@@ -40,6 +50,9 @@ static int set_up(void **state)
     fixture->app.config.request_timeout_ms = 20000;
     fixture->app.config.run_dir = "/proc/self/nothing"; /* metrics in memory of its own */
     fixture->app.config.statsd_server = "";
+    fixture->app.config.authn_server = "";
+    fixture->app.config.profile_token = "";
+    make_routes(fixture);
     assert_int_equal(
         telemetry_start(&fixture->app.telemetry, &fixture->app.config, &fixture->app.log, NULL),
         APP_OK);
@@ -54,6 +67,7 @@ static int tear_down(void **state)
     if (fixture->has_answer)
         loopback_release(&fixture->loopback);
     telemetry_stop(&fixture->app.telemetry);
+    routes_free(&fixture->app.routes);
     authn_free(&fixture->app.authn);
     http_client_free(&fixture->worker.http);
     token_key_free(&fixture->key);
@@ -68,6 +82,8 @@ static void start_authn(struct fixture *fixture)
     fixture->key = token_key_new(TOKEN_P256, "a");
     (void)snprintf(fixture->server, sizeof(fixture->server), "http://127.0.0.1:%d",
                    origin_port(fixture->origin));
+    fixture->app.config.authn_server = fixture->server;
+    make_routes(fixture);
     const struct authn_options options = {fixture->server, "emojify", 1};
     assert_int_equal(authn_new(&options, &fixture->app.authn), APP_OK);
     char *set = token_key_set((const struct token_key *const[]){fixture->key}, 1);
@@ -258,6 +274,7 @@ static void the_operators_paths_are_not_even_when_the_api_is_at_the_root(void **
     struct fixture *fixture = *state;
     static const char *const paths[] = {"/metrics", "/debug/", "/debug/pprof/", "/pprof/profile"};
     fixture->app.config.api_path = "/";
+    make_routes(fixture);
     for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
         ask(fixture, "OPTIONS", paths[i],
             HEADERS(FROM("https://a.example"), "HTTP_ACCESS_CONTROL_REQUEST_METHOD=GET"));

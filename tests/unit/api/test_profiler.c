@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/app.h"
+#include "api/routes/routes.h"
 #include "lib/base/clock.h"
 #include "lib/telemetry/wait.h"
 #include "support/cmocka.h"
@@ -26,6 +28,10 @@ static int start(void **state)
     app.config.profile = true;
     app.config.profile_hz = 100;
     app.config.run_dir = run_dir;
+    app.config.api_path = "/api/";
+    app.config.authn_server = "";
+    app.config.profile_token = "";
+    assert_int_equal(routes_new(&app.config, &app.routes), APP_OK);
     if (profiler_start(&app, &why))
         fail_msg("profiler_start: %s %s", why.text, why.detail);
     assert_non_null(app.profiling);
@@ -37,6 +43,8 @@ static int stop(void **state)
     (void)state;
     profiler_stop(&app);
     assert_null(app.profiling);
+    assert_null(app.profiler);
+    routes_free(&app.routes);
     temp_dir_release(&dir);
     return 0;
 }

@@ -114,6 +114,8 @@ static void values_out_of_their_range_are_refused(void **state)
     assert_takes("CACHE_MAX_BYTES", "0");
     assert_takes("CACHE_MAX_BYTES", "20G");
     assert_refuses("CACHE_MAX_BYTES", "much");
+    assert_takes("STATSD_TAGS", "env:prod,region:eu");
+    assert_refuses("STATSD_TAGS", "env:prod#");
 }
 
 int main(void)

@@ -104,7 +104,8 @@ static void metrics_have_the_stores_state_and_what_was_called(void **state)
     struct telemetry_call call;
     struct err_buf why;
     (void)state;
-    assert_int_equal(telemetry_start(&telemetry, "", &log, &why), APP_OK);
+    assert_int_equal(telemetry_start(&telemetry, &(struct telemetry_options){"", "", &log}, &why),
+                     APP_OK);
     telemetry_call_begin(&telemetry, METHOD_GET, &call);
     telemetry_call_end(&telemetry, &call,
                        &(struct telemetry_outcome){.status = GRPC_STATUS_UNAVAILABLE,
@@ -167,7 +168,8 @@ static void the_cpu_time_of_gets_is_that_of_those_measured_times_their_share(voi
     struct err_buf why;
     int64_t gets_ns = 0, puts_ns = 0;
     (void)state;
-    assert_int_equal(telemetry_start(&telemetry, "", &log, &why), APP_OK);
+    assert_int_equal(telemetry_start(&telemetry, &(struct telemetry_options){"", "", &log}, &why),
+                     APP_OK);
     for (int i = 0; i < 1 + 2 * TELEMETRY_GETS_A_SAMPLE; i++)
         gets_ns += call_once(&telemetry, METHOD_GET);
     for (int i = 0; i < 10; i++)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "cache/store_file.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -314,6 +315,25 @@ static void entries_past_their_life_go_without_being_asked_for(void **state)
     assert_int_equal(now.removed[STORE_REMOVAL_EVICTED], 0);
 }
 
+/* Read as an entry's name it would be that of another file, which is removed in its place. */
+static void a_name_in_upper_case_is_no_entrys(void **state)
+{
+    struct fixture *fixture = *state;
+    char name[MD5_HEX_LEN + 1];
+    char upper[MD5_HEX_LEN + 1] = "";
+    assert_int_equal(put(fixture, "a", "x", 1), APP_OK);
+    (void)name_of("a", name);
+    for (size_t i = 0; i < MD5_HEX_LEN; i++)
+        upper[i] = (char)toupper((unsigned char)name[i]);
+    assert_string_not_equal(upper, name);
+    temp_dir_write(&fixture->dir, upper, "y", 1);
+    temp_dir_set_times(&fixture->dir, upper, 61, 61);
+    open_store(fixture, 60000, 0);
+    assert_true(has_file(fixture, "a"));
+    assert_true(temp_dir_has(&fixture->dir, upper));
+    assert_int_equal(look(fixture).entries, 1);
+}
+
 static void a_use_is_stamped_and_does_not_change_the_age(void **state)
 {
     struct fixture *fixture = *state;
@@ -612,6 +632,7 @@ int main(void)
         TEST(what_is_no_plain_file_is_not_found),
         TEST(an_entry_past_its_life_is_not_found_and_goes),
         TEST(entries_past_their_life_go_without_being_asked_for),
+        TEST(a_name_in_upper_case_is_no_entrys),
         TEST(a_use_is_stamped_and_does_not_change_the_age),
         TEST(the_least_recently_used_goes_first_when_there_is_too_much),
         TEST(exactly_the_limit_is_kept),

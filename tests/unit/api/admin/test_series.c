@@ -43,9 +43,8 @@ static const json_t *ask(struct fixture *fixture, int64_t since_ns)
     struct buf text;
     buf_init(&text, TEXT_MAX);
     assert_int_equal(buf_append_str(&text, "{"), APP_OK);
-    assert_int_equal(
-        series_write(&fixture->history.telemetry, since_ns, fixture->history.now_ns, &text),
-        APP_OK);
+    assert_int_equal(series_write(fixture->history.past, since_ns, fixture->history.now_ns, &text),
+                     APP_OK);
     assert_int_equal(buf_append_str(&text, "}"), APP_OK);
     json_error_t error;
     json_decref(fixture->answer);
@@ -77,22 +76,18 @@ static void assert_point(const json_t *values, size_t index, double expected)
         fail_msg("point %zu is not %g but %s", index, expected, json_dumps(value, JSON_ENCODE_ANY));
 }
 
-static size_t column(struct fixture *fixture, const char *metric, size_t label, size_t part)
+/* Of the first value of the metric's first label. */
+static size_t column(struct fixture *fixture, const char *metric, size_t part)
 {
-    size_t row;
-    const struct metrics *metrics = fixture->history.telemetry.metrics;
-    assert_non_null(metrics_find(metrics, metric, &row));
-    return metrics_column(metrics, row, (struct metrics_column_at){.label = label, .part = part});
+    struct pool_history_series found;
+    const char *label = pool_history_label(fixture->history.past, metric, 0);
+    assert_true(pool_history_find(fixture->history.past, metric, label, &found));
+    return found.column + part;
 }
 
-static struct telemetry_route find_route(struct fixture *fixture, const char *name)
+static const struct pool_history_route *find_route(struct fixture *fixture, const char *name)
 {
-    struct telemetry_route found;
-    size_t index = 0;
-    do
-        assert_true(telemetry_route_at(&fixture->history.telemetry, index++, &found));
-    while (strcmp(found.name, name) != 0);
-    return found;
+    return route_history_find(&fixture->history, name);
 }
 
 /* Nothing happens for so long. */
@@ -168,7 +163,7 @@ static void ten_minutes_are_kept_and_fit_into_200_kilobytes(void **state)
     assert_int_equal(json_array_size(json_object_get(answer, "at")), 299); /* between 300 rows */
     assert_int_equal(json_array_size(series(answer, "p99_ms")), 299);
     buf_init(&text, TEXT_MAX);
-    assert_int_equal(series_write(&fixture->history.telemetry, 0, fixture->history.now_ns, &text),
+    assert_int_equal(series_write(fixture->history.past, 0, fixture->history.now_ns, &text),
                      APP_OK);
     assert_in_range(text.len, 10000, 200 * 1024);
     buf_release(&text);
@@ -179,8 +174,8 @@ static void latency_is_read_from_the_histograms_of_all_routes(void **state)
     struct fixture *fixture = *state;
     wait_seconds(fixture, 4);
     /* 90 of up to 250 µs, 10 of 500 ms to 1 s. */
-    fixture->history.values[find_route(fixture, "cache").duration] += 90;
-    fixture->history.values[find_route(fixture, "emojify").duration + 11] += 10;
+    fixture->history.values[find_route(fixture, "cache")->duration.column] += 90;
+    fixture->history.values[find_route(fixture, "emojify")->duration.column + 11] += 10;
     wait_seconds(fixture, 2);
     const json_t *answer = ask(fixture, 0);
     size_t last = json_array_size(json_object_get(answer, "at")) - 1;
@@ -193,10 +188,10 @@ static void latency_is_read_from_the_histograms_of_all_routes(void **state)
 static void errors_are_told_by_whose_they_are(void **state)
 {
     struct fixture *fixture = *state;
-    struct telemetry_route cache = find_route(fixture, "cache");
+    const struct pool_history_route *cache = find_route(fixture, "cache");
     wait_seconds(fixture, 4);
-    fixture->history.values[cache.requests + 3] += 6;
-    fixture->history.values[cache.requests + 4] += 2;
+    fixture->history.values[cache->requests + 3] += 6;
+    fixture->history.values[cache->requests + 4] += 2;
     wait_seconds(fixture, 2);
     const json_t *answer = ask(fixture, 0);
     size_t last = json_array_size(json_object_get(answer, "at")) - 1;
@@ -210,8 +205,8 @@ static void the_pools_and_the_caches_cpu_time_stand_beside_each_other(void **sta
 {
     struct fixture *fixture = *state;
     uint64_t *values = fixture->history.values;
-    size_t up = column(fixture, "emojify_watched_cache_up", 0, 0);
-    size_t cpu = column(fixture, "emojify_watched_cache_cpu_seconds_total", 0, 0);
+    size_t up = column(fixture, "emojify_watched_cache_up", 0);
+    size_t cpu = column(fixture, "emojify_watched_cache_cpu_seconds_total", 0);
     wait_seconds(fixture, 4); /* nobody watches the cache */
     values[up] = 1;
     wait_seconds(fixture, 2); /* from here on somebody does */
@@ -230,13 +225,13 @@ static void the_queue_and_the_tiers_are_told(void **state)
     struct fixture *fixture = *state;
     uint64_t *values = fixture->history.values;
     wait_seconds(fixture, 4);
-    values[column(fixture, "emojify_queue_length", 0, 0)] = 3;
-    values[column(fixture, "emojify_jobs_running", 0, 0)] = 2;
-    values[column(fixture, "emojify_local_cache_hits_total", 0, 0)] += 80;
-    values[column(fixture, "emojify_local_cache_files", 0, 0)] = 17;
-    size_t cache = 0; /* the first upstream */
-    values[column(fixture, "emojify_upstream_duration_seconds", cache, 2)] += 4;
-    values[column(fixture, "emojify_upstream_duration_seconds", cache, 16)] += 10 * NS_PER_MS;
+    values[column(fixture, "emojify_queue_length", 0)] = 3;
+    values[column(fixture, "emojify_jobs_running", 0)] = 2;
+    values[column(fixture, "emojify_local_cache_hits_total", 0)] += 80;
+    values[column(fixture, "emojify_local_cache_files", 0)] = 17;
+    /* Of the cache, the first upstream. */
+    values[column(fixture, "emojify_upstream_duration_seconds", 2)] += 4;
+    values[column(fixture, "emojify_upstream_duration_seconds", 16)] += 10 * NS_PER_MS;
     wait_seconds(fixture, 2);
     const json_t *answer = ask(fixture, 0);
     size_t last = json_array_size(json_object_get(answer, "at")) - 1;
@@ -246,20 +241,6 @@ static void the_queue_and_the_tiers_are_told(void **state)
     assert_point(series(answer, "tier_files"), last, 17);
     assert_point(series(answer, "cache_calls"), last, 2);
     assert_point(series(answer, "cache_ms"), last, 2.5);
-}
-
-static void a_quantile_lies_within_its_bucket(void **state)
-{
-    (void)state;
-    static const int64_t bounds[] = {10, 20, 40};
-    static const uint64_t none[4] = {0};
-    static const uint64_t counts[4] = {0, 4, 4, 0};
-    static const uint64_t beyond[4] = {1, 0, 0, 9};
-    assert_true(isnan(series_quantile(none, bounds, 3, 0.5)));
-    assert_true(fabs(series_quantile(counts, bounds, 3, 0.25) - 15) < 1e-9);
-    assert_true(fabs(series_quantile(counts, bounds, 3, 0.5) - 20) < 1e-9);
-    assert_true(fabs(series_quantile(counts, bounds, 3, 0.75) - 30) < 1e-9);
-    assert_true(fabs(series_quantile(beyond, bounds, 3, 0.9) - 40) < 1e-9);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -276,7 +257,6 @@ int main(void)
         TEST(errors_are_told_by_whose_they_are),
         TEST(the_pools_and_the_caches_cpu_time_stand_beside_each_other),
         TEST(the_queue_and_the_tiers_are_told),
-        cmocka_unit_test(a_quantile_lies_within_its_bucket),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

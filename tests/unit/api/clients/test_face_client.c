@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
+#include "api/clients/breaker.h"
 #include "api/clients/face_client.h"
+#include "api/image/face.h"
 
 #include <limits.h>
 #include <pthread.h>
@@ -12,8 +14,12 @@
 
 #include <cmocka.h>
 
+#include "lib/base/arena.h"
+#include "lib/base/buf.h"
 #include "lib/base/clock.h"
 #include "lib/base/limits.h"
+#include "lib/http/header.h"
+#include "lib/net/http_client.h"
 #include "support/origin.h"
 
 static struct face *const junk_faces = (struct face *)16;

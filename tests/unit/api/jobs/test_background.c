@@ -11,6 +11,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/limits.h"
 #include "lib/picture/picture.h"
+#include "lib/telemetry/trace.h"
 #include "support/cmocka.h"
 #include "support/process.h"
 #include "support/rig.h"

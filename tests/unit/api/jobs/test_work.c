@@ -166,17 +166,6 @@ static void who_waits_for_equal_work_is_told_when_its_own_time_is_over(void **st
     assert_int_equal(first.err, APP_OK);
 }
 
-static void the_state_names_what_runs_and_what_may(void **state)
-{
-    struct rig *rig = *state;
-    json_t *object = work_state(&rig->app);
-    assert_int_equal(json_integer_value(json_object_get(object, "running")), 0);
-    assert_int_equal(json_integer_value(json_object_get(object, "running_max")), 2);
-    assert_int_equal(json_integer_value(json_object_get(object, "waiting_max")), 4);
-    assert_true(json_is_true(json_object_get(object, "shared")));
-    json_decref(object);
-}
-
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -186,7 +175,6 @@ int main(void)
         TEST(those_who_wait_get_the_failure_and_who_comes_later_tries_again),
         TEST(one_of_those_who_wait_goes_on_when_the_first_ones_time_is_over),
         TEST(who_waits_for_equal_work_is_told_when_its_own_time_is_over),
-        TEST(the_state_names_what_runs_and_what_may),
     };
     if (picture_library_init("test", NULL))
         return 1;

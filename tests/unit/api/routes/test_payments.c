@@ -8,6 +8,8 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/limits.h"
+#include "lib/fcgi/response.h"
+#include "lib/net/http_client.h"
 #include "support/cmocka.h"
 #include "support/loopback.h"
 #include "support/origin.h"

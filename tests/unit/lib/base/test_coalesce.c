@@ -146,20 +146,6 @@ static void nobody_waits_beyond_his_deadline(void **state)
     assert_true(next.led);
 }
 
-static void a_leader_that_cannot_finish_hands_over_to_those_who_wait(void **state)
-{
-    (void)state;
-    struct coalesce_member first;
-    struct asker next = {.key = "key", .wait_ms = LONG_MS};
-    assert_int_equal(coalesce_join(coalescer, "key", deadline_in_ms(LONG_MS), &first), APP_OK);
-    start(&next);
-    wait_a_moment();
-    coalesce_pass_on(&first);
-    pthread_join(next.thread, NULL);
-    assert_true(next.led);
-    assert_int_equal(next.err, APP_OK);
-}
-
 static void a_failure_reaches_those_who_asked_before_it(void **state)
 {
     (void)state;
@@ -272,7 +258,6 @@ int main(void)
         TEST(who_comes_during_a_call_shares_the_next_one_and_never_this_one),
         TEST(other_keys_do_not_wait),
         TEST(nobody_waits_beyond_his_deadline),
-        TEST(a_leader_that_cannot_finish_hands_over_to_those_who_wait),
         TEST(a_failure_reaches_those_who_asked_before_it),
         TEST(each_call_has_room_for_its_result_and_its_memory_is_used_again),
         TEST(the_longest_key_is_told_apart_by_its_last_letter),

@@ -98,6 +98,24 @@ static void bytes_behind_the_limit_change_nothing(void **state)
     assert_string_equal(content_type_sniff(data, sizeof(data)), BINARY);
 }
 
+static void pieces_have_the_type_of_the_whole(void **state)
+{
+    (void)state;
+    static char text[] = "\x89PNG\r\n\x1a\n and more";
+    const struct iovec pieces[] = {
+        {text, 3}, {text, 0}, {text + 3, 1}, {text + 4, sizeof(text) - 4}};
+    assert_string_equal(content_type_sniff_pieces(pieces, 4), "image/png");
+    assert_string_equal(content_type_sniff_pieces(pieces + 3, 1), BINARY);
+    assert_string_equal(content_type_sniff_pieces(NULL, 0), TEXT);
+    char large[2 * CONTENT_TYPE_SNIFF_LEN];
+    memset(large, 'a', sizeof(large));
+    large[CONTENT_TYPE_SNIFF_LEN] = '\x01';
+    const struct iovec halves[] = {{large, 10}, {large + 10, sizeof(large) - 10}};
+    assert_string_equal(content_type_sniff_pieces(halves, 2), TEXT);
+    large[CONTENT_TYPE_SNIFF_LEN - 1] = '\x01';
+    assert_string_equal(content_type_sniff_pieces(halves, 2), BINARY);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -109,6 +127,7 @@ int main(void)
         cmocka_unit_test(exactly_the_binary_bytes_of_the_standard_are_binary),
         cmocka_unit_test(html_is_never_answered),
         cmocka_unit_test(bytes_behind_the_limit_change_nothing),
+        cmocka_unit_test(pieces_have_the_type_of_the_whole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

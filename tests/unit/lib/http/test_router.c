@@ -17,14 +17,14 @@ static enum app_err never_called(struct exchange *exchange)
 }
 
 static const struct route routes[] = {
-    {HTTP_POST, "/", "create", never_called, 0},
-    {HTTP_GET, "/cache/{file}", "cache", never_called, 0},
-    {HTTP_DELETE, "/cache/{file}", "delete", never_called, 0},
-    {HTTP_POST, "/emojify/", "queue", never_called, 0},
-    {HTTP_GET, "/emojify/{id}", "job", never_called, 0},
-    {HTTP_GET, "/health", "health", never_called, 0},
-    {HTTP_GET, "/health/live", "live", never_called, 0},
-    {HTTP_GET, "/health/{name}", "named", never_called, 0},
+    {HTTP_POST, "/", "create", never_called, NULL},
+    {HTTP_GET, "/cache/{file}", "cache", never_called, NULL},
+    {HTTP_DELETE, "/cache/{file}", "delete", never_called, NULL},
+    {HTTP_POST, "/emojify/", "queue", never_called, NULL},
+    {HTTP_GET, "/emojify/{id}", "job", never_called, NULL},
+    {HTTP_GET, "/health", "health", never_called, NULL},
+    {HTTP_GET, "/health/live", "live", never_called, NULL},
+    {HTTP_GET, "/health/{name}", "named", never_called, NULL},
 };
 enum { ROUTE_COUNT = sizeof(routes) / sizeof(routes[0]) };
 

@@ -79,26 +79,6 @@ static void a_full_ring_forgets_its_oldest_row(void **state)
     history_free(&history);
 }
 
-static void a_chart_has_rates_of_counters_and_values_of_gauges(void **state)
-{
-    (void)state;
-    struct history *history = open_history("");
-    struct history_point points[FINE_ROWS];
-    record_at(history, 0, 100, 7);
-    record_at(history, 2, 110, -2);
-    record_at(history, 8, 170, 5); /* two steps were missed */
-    record_at(history, 10, 3, 0);  /* the counters began again */
-
-    assert_int_equal(history_points(history, FINE, COUNTER, HISTORY_RATE, points, FINE_ROWS), 3);
-    assert_true(points[0].value == 5 && points[1].value == 10 && points[2].value == 0);
-    assert_int_equal(points[1].time_ns, START_NS + 8 * NS_PER_S);
-    assert_int_equal(history_points(history, FINE, GAUGE, HISTORY_VALUE, points, FINE_ROWS), 4);
-    assert_true(points[0].value == 7 && points[1].value == -2);
-    assert_int_equal(history_points(history, FINE, COUNTER, HISTORY_RATE, points, 1), 1);
-    assert_int_equal(points[0].time_ns, START_NS + 10 * NS_PER_S);
-    history_free(&history);
-}
-
 static bool growth_of(const struct history *history, int64_t from, int64_t to, uint64_t *growth,
                       struct history_window *found)
 {
@@ -211,7 +191,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_ring_takes_a_row_for_each_of_its_steps),
         cmocka_unit_test(a_full_ring_forgets_its_oldest_row),
-        cmocka_unit_test(a_chart_has_rates_of_counters_and_values_of_gauges),
         cmocka_unit_test(growth_is_that_between_the_rows_within_the_window),
         cmocka_unit_test(rows_from_before_the_machine_was_started_are_forgotten),
         cmocka_unit_test(another_process_goes_on_where_a_killed_one_stopped),

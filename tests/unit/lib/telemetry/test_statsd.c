@@ -20,6 +20,7 @@ enum { PATIENCE_MS = 5000 };
 struct fixture {
     int server_fd;
     char server[64];
+    const char *more_tags;
     struct log_sink sink;
     struct log log;
     struct statsd *statsd;
@@ -50,7 +51,13 @@ static int listen_udp(int family, char *server, size_t size)
 
 static struct statsd *start(const struct fixture *fixture, const char *server)
 {
-    const struct statsd_options options = {server, "api.service.", "version:1.2", &fixture->log};
+    const struct statsd_options options = {
+        .server = server,
+        .prefix = "api.service.",
+        .tags = "version:1.2",
+        .more_tags = fixture->more_tags,
+        .log = &fixture->log,
+    };
     struct err_buf why = {.text = ""};
     struct statsd *statsd = (struct statsd *)&why;
     assert_int_equal(statsd_new(&options, &statsd, &why), APP_OK);
@@ -62,6 +69,7 @@ static int set_up(void **state)
     struct fixture *fixture = calloc(1, sizeof(*fixture));
     assert_non_null(fixture);
     fixture->sink.fd = -1;
+    fixture->more_tags = "";
     fixture->log = (struct log){.sink = &fixture->sink, .module = "test"};
     fixture->server_fd = listen_udp(AF_INET, fixture->server, sizeof(fixture->server));
     assert_true(fixture->server_fd >= 0);
@@ -267,6 +275,63 @@ static void a_server_is_a_host_and_a_port(void **state)
     assert_int_equal(statsd_check_server(long_name, &why), APP_CONFIG);
 }
 
+static void the_operators_tags_stand_on_every_line(void **state)
+{
+    struct fixture *fixture = *state;
+    char text[2 * STATSD_DATAGRAM_MAX];
+    fixture->more_tags = "env:prod,region:eu";
+    statsd_free(&fixture->statsd);
+    fixture->statsd = start(fixture, fixture->server);
+    statsd_count(fixture->statsd, "started");
+    statsd_timing(fixture->statsd, "cache.get", 12300000, 200);
+    statsd_free(&fixture->statsd);
+    receive(fixture->server_fd, text, sizeof(text));
+    assert_string_equal(
+        text, "api.service.started:1|c|#version:1.2,env:prod,region:eu\n"
+              "api.service.cache.get:12.300|ms|#version:1.2,env:prod,region:eu,status:200");
+}
+
+/* Else a name of 128 characters, twice as long as ours, would not be told of. */
+static void tags_of_the_most_bytes_leave_room_for_a_line(void **state)
+{
+    struct fixture *fixture = *state;
+    char text[2 * STATSD_DATAGRAM_MAX], name[129], tags[STATSD_TAGS_MAX + 1];
+    memset(name, 'n', sizeof(name) - 1);
+    memset(tags, 't', sizeof(tags) - 1);
+    name[sizeof(name) - 1] = tags[sizeof(tags) - 1] = '\0';
+    fixture->more_tags = tags;
+    statsd_free(&fixture->statsd);
+    fixture->statsd = start(fixture, fixture->server);
+    statsd_timing(fixture->statsd, name, INT64_MAX / 1000, 599);
+    statsd_free(&fixture->statsd);
+    receive(fixture->server_fd, text, sizeof(text));
+    assert_non_null(strstr(text, tags));
+    assert_string_equal(strrchr(text, ','), ",status:599");
+}
+
+static void tags_are_what_a_line_can_have(void **state)
+{
+    static const char *const good[] = {"",    "a",       "env:prod", "env:prod,region:eu",
+                                       "a b", "\xc3\xa4"};
+    static const char *const bad[] = {"a|b", "#a", "a\nb", "a\rb", "a\tb", "\x7f", "a,b\n"};
+    struct err_buf why;
+    char tags[STATSD_TAGS_MAX + 2];
+    (void)state;
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
+        assert_int_equal(statsd_check_tags(good[i], &why), APP_OK);
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        assert_int_equal(statsd_check_tags(bad[i], &why), APP_CONFIG);
+        assert_string_equal(why.text, "must have no control characters, | or #");
+    }
+    memset(tags, 'a', sizeof(tags));
+    tags[STATSD_TAGS_MAX] = '\0';
+    assert_int_equal(statsd_check_tags(tags, &why), APP_OK);
+    tags[STATSD_TAGS_MAX] = 'a';
+    tags[STATSD_TAGS_MAX + 1] = '\0';
+    assert_int_equal(statsd_check_tags(tags, &why), APP_CONFIG);
+    assert_string_equal(why.text, "must have at most 256 bytes");
+}
+
 static void *count_a_lot(void *argument)
 {
     for (int i = 0; i < 1000; i++)
@@ -319,6 +384,9 @@ int main(void)
         TEST(a_server_may_have_an_ipv6_address),
         TEST(a_name_that_nobody_has_costs_nothing),
         TEST(a_server_is_a_host_and_a_port),
+        TEST(the_operators_tags_stand_on_every_line),
+        TEST(tags_of_the_most_bytes_leave_room_for_a_line),
+        TEST(tags_are_what_a_line_can_have),
         TEST(threads_do_not_mix_their_lines),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
