@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "lib/base/host_port.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "support/cmocka.h"
@@ -73,13 +74,13 @@ static void a_host_has_253_bytes_at_most(void **state)
 {
     (void)state;
     struct host_port found;
-    char text[HOST_PORT_HOST_MAX + 3];
+    char text[HOST_PORT_HOST_MAX + 4];
     memset(text, 'a', sizeof(text));
-    memcpy(text + HOST_PORT_HOST_MAX, ":1", 2);
-    assert_true(host_port_read(text, HOST_PORT_HOST_MAX + 2, &found));
+    (void)snprintf(text + HOST_PORT_HOST_MAX, 4, ":1");
+    assert_true(host_port_read(text, strlen(text), &found));
     assert_int_equal(strlen(found.host), HOST_PORT_HOST_MAX);
-    memcpy(text + HOST_PORT_HOST_MAX, "a:1", 3);
-    assert_refuses(text, sizeof(text));
+    (void)snprintf(text + HOST_PORT_HOST_MAX, 4, "a:1");
+    assert_refuses(text, strlen(text));
 }
 
 int main(void)
