@@ -130,12 +130,18 @@ static struct candidate read_cell(const struct view *view, const float *numbers,
     return candidate;
 }
 
+/* Further than this from its cell nothing of a face can be, in pixels of the network. */
+static const double LARGEST_NUMBER = 4096;
+
 static bool is_of_use(const struct view *view, const float *numbers)
 {
+    for (int i = 0; i < NETWORK_BOX_CHANNELS; i++) {
+        if (!(fabs((double)numbers[i]) <= LARGEST_NUMBER)) /* nor what is no number */
+            return false;
+    }
     double width = (double)numbers[2], height = (double)numbers[3];
     double longer = fmax(width, height);
-    return width > 0 && height > 0 && isfinite(longer) &&
-           (view->largest <= 0 || longer <= view->largest);
+    return width > 0 && height > 0 && (view->largest <= 0 || longer <= view->largest);
 }
 
 static void read_result(struct detector *detector, const struct view *view,

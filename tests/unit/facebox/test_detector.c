@@ -14,6 +14,7 @@
 
 #include "lib/base/clock.h"
 #include "unit/facebox/detector_fixture.h"
+#include "unit/facebox/network_builder.h"
 
 struct fixture {
     struct network network;
@@ -101,11 +102,46 @@ static void the_smallest_and_narrowest_pictures_are_searched(void **state)
         assert_no_face(*state, sizes[i][0], sizes[i][1], noise);
 }
 
+/* Faces in a plain picture by a network that sees one in each cell, its first eye `eye` pixels
+ * away. */
+static size_t count_faces_with_eye_at(float eye)
+{
+    static struct built_network built;
+    static unsigned char pixels[64 * 64 * 3];
+    const struct detector_picture picture = {pixels, 64, 64, 640, 640};
+    struct network network;
+    struct detector *detector = NULL;
+    struct detections found = {.count = 99};
+    struct err_buf why = {0};
+    network_builder_make(&built);
+    memset(built.weights, 0, sizeof(built.weights));
+    built.weights[300] = 5; /* the score, which is a bias only */
+    network_builder_op(&built, BUILT_BOXES)->bias = 400;
+    built.weights[402] = built.weights[403] = 20; /* width and height */
+    built.weights[404] = eye;
+    network_builder_sign(&built);
+    assert_int_equal(network_read(&built, sizeof(built), &network, &why), APP_OK);
+    assert_int_equal(detector_new(&network, &fixture_options, &detector, &why), APP_OK);
+    assert_int_equal(detector_find(detector, &picture, &found, &why), APP_OK);
+    detector_free(&detector);
+    return found.count;
+}
+
+static void numbers_that_no_face_can_have_are_left_out(void **state)
+{
+    (void)state;
+    assert_true(count_faces_with_eye_at(5) > 0);
+    assert_true(count_faces_with_eye_at(4096) > 0);
+    assert_int_equal(count_faces_with_eye_at(4097), 0);
+    assert_int_equal(count_faces_with_eye_at(3e38F), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_picture_without_a_face_has_none),
         cmocka_unit_test(the_smallest_and_narrowest_pictures_are_searched),
+        cmocka_unit_test(numbers_that_no_face_can_have_are_left_out),
     };
     return cmocka_run_group_tests(tests, make, release);
 }
