@@ -27,11 +27,11 @@ struct candidates {
 void candidates_add(struct candidates *candidates, const struct candidate *candidate);
 
 /*
- * Weighted non-maximum suppression from `first` on (Blazeface, arXiv:1907.05047, 3): those that
- * overlap with the surest, by more than 0.3 of their union, become one with it, whose
- * box and points are their mean, weighted by score; those that are inside of one, or
- * around it, by more than 0.6 of the smaller's area, are dropped. The rest likewise. The
- * result has the surest first.
+ * Weighted non-maximum suppression of the candidates from `first` on (BlazeFace,
+ * arXiv:1907.05047, section 3). The surest candidate is merged with those that overlap it by
+ * more than 0.3 of their union: box and points become the mean, weighted by score. Candidates
+ * that share more than 0.6 of the smaller area with the merged one are dropped. The same
+ * is done with the surest of the rest, until none is left. The result has the surest first.
  */
 void candidates_merge(struct candidates *candidates, size_t first);
 

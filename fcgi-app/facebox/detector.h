@@ -67,7 +67,7 @@ struct detector_options {
     double least_confidence; /* of a face that is seen in one size of the picture only */
 };
 
-/* What is reported with `least_confidence` 0.55, which was chosen by docs/faces.md's numbers. */
+/* The default, chosen by the numbers in docs/faces.md. */
 #define DETECTOR_LEAST_CONFIDENCE 0.55
 
 /* A new detector; takes some milliseconds. `network` must outlive it. APP_NO_MEMORY, APP_INTERNAL.
@@ -79,7 +79,7 @@ enum app_err detector_new(const struct network *network, const struct detector_o
 /* NULLs the caller's pointer. NULL allowed. */
 void detector_free(struct detector **detector);
 
-/* Give the memory that pictures need back; the next picture takes it again. */
+/* Free the memory that pictures need; the next picture takes it again. */
 void detector_trim(struct detector *detector);
 
 /* The faces of one picture, the surest first; they belong to the detector until its next picture.

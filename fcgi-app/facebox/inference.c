@@ -156,7 +156,7 @@ static void free_memory(struct inference *inference)
     inference->memory_len = 0;
 }
 
-/* The operators go as well: their tables of pixels take some 15 MB after a large picture. */
+/* The operators go as well: each keeps a table with an entry for every pixel of its result. */
 void inference_trim(struct inference *inference)
 {
     delete_operators(inference);

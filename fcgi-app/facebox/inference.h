@@ -51,7 +51,7 @@ struct inference_result {
 enum app_err inference_run(struct inference *inference, struct inference_result *result,
                            struct err_buf *why) __attribute__((warn_unused_result));
 
-/* Give back what pictures need, some 60 MB; the next picture takes it again, in some milliseconds.
+/* Free the memory that pictures need, about 30 MB. The next picture takes some milliseconds more.
  */
 void inference_trim(struct inference *inference);
 

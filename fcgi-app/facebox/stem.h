@@ -49,8 +49,8 @@ struct stem_work {
 unsigned stem_count_ops(const struct network *network);
 
 /*
- * Fill in all of `stem` but the places of its tensors. Its convolutions are not padded at
- * the top and at the bottom, where rows of zeros lie; left and right they are.
+ * Fill in all of `stem` but the places of its tensors. `compute` must pad convolutions on the
+ * left and on the right only: at the top and at the bottom lie rows of zeros.
  */
 void stem_plan(const struct network *network, int width, int height, struct stem *stem);
 
@@ -61,9 +61,9 @@ size_t stem_tensor_len(const struct stem *stem, unsigned tensor);
 size_t stem_tensor_offset(const struct stem *stem, unsigned tensor);
 
 /*
- * Run the stem; memory of stem_tensor_len begins at places[tensor] for each tensor, that of
- * the picture with its rows already there. `compute` is called for one operation after
- * the other, a strip at a time, and stops it by returning nonzero, which is returned.
+ * Run the stem. places[tensor] has room for stem_tensor_len floats; the picture's rows are
+ * already in its place. `compute` computes one strip of one operation. If it returns
+ * nonzero, the run ends and returns that.
  */
 int stem_run(struct stem *stem, const struct network *network, float *const *places,
              int (*compute)(void *context, const struct stem_work *work), void *context);
