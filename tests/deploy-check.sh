@@ -9,7 +9,8 @@ cd "$(dirname "$0")/.."
 top=$PWD
 work=$top/build/deploy
 page=docs/deployment.md
-mirror=${MIRROR:-http://deb.debian.org/debian}
+# The machine's own, unless MIRROR names another.
+mirror=${MIRROR:-$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' 'Release: bookworm' | head -n 1)}
 
 die() {
     echo "deploy-check: $*" >&2

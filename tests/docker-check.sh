@@ -45,17 +45,21 @@ slim_rules() {
     done
 }
 
+# The machine's own mirrors.
 apt_sources() {
-    echo "deb http://deb.debian.org/debian bookworm main"
-    echo "deb http://deb.debian.org/debian bookworm-updates main"
-    echo "deb http://deb.debian.org/debian-security bookworm-security main"
+    apt-get indextargets --format 'deb $(SITE) $(RELEASE) $(COMPONENT)' 'Created-By: Packages' |
+        grep -E ' bookworm(-updates|-security)? main$' | sort -u
+}
+
+mirror() {
+    apt-get indextargets --format '$(SITE)' 'Created-By: Packages' 'Release: bookworm' | head -n 1
 }
 
 make_base() {
     [ -s "$WORK/base.tar" ] || {
         say "debootstrap"
         rm -rf "$WORK/base"
-        debootstrap --variant=minbase bookworm "$WORK/base" http://deb.debian.org/debian >"$WORK/debootstrap.log"
+        debootstrap --variant=minbase bookworm "$WORK/base" "$(mirror)" >"$WORK/debootstrap.log"
         slim_rules >"$WORK/base/etc/dpkg/dpkg.cfg.d/docker"
         apt_sources >"$WORK/base/etc/apt/sources.list"
         find "$WORK/base/usr/share/doc" -type f ! -name copyright -delete
