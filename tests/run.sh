@@ -1,12 +1,18 @@
 #!/bin/sh
-# Runs test programs that report as cmocka does, and prints the sum as the last line,
-# "N passed, N failed". Among the programs may stand, for those after it:
+# SPDX-License-Identifier: MIT
+# run.sh PROGRAM...: runs test programs that report as cmocka does, and prints the sum as the last
+# line, "N passed, N failed". tests/run-one.sh runs each and says what counts.
 #
-#   WEB=NAME     has it in their environment; WEB=- for nothing
-#   JOBS=N       how many run at a time; at first, and with nothing behind the sign, TEST_JOBS
-#                or one for each processor, for most of them wait most of the time
+# What a program needs is told by a line of its source, in a comment of its own:
 #
-# tests/run-one.sh runs each and says what counts.
+#   /* run: WORD... */   (in a script: # run: WORD...)
+#     web=NAME           it runs behind this web server
+#     web=all            it runs once behind each of WEB_SERVERS (default: lighttpd)
+#     alone              nothing runs beside it, for it looks at milliseconds or shares of CPU time
+#     seconds=N          it takes about so long; those that take longest start first
+#
+# Other words are for mk/tests.mk. TEST_JOBS programs run at a time. Most of them wait most of
+# the time, so by default there are two for each processor.
 set -u
 cd "$(dirname "$0")/.."
 
@@ -14,30 +20,39 @@ TEST_LOGS=build/test-logs
 export TEST_LOGS
 mkdir -p "$TEST_LOGS"
 rm -f "$TEST_LOGS"/*.count
+jobs=${TEST_JOBS:-$(($(nproc) * 2))}
+web_servers=${WEB_SERVERS:-lighttpd}
 
-at_a_time=${TEST_JOBS:-$(nproc)}
-jobs=$at_a_time
-web=-
-waiting=
-run_waiting() {
-    printf '%s' "$waiting" | xargs -r -P "$jobs" -L 1 tests/run-one.sh
-    waiting=
+# "alone|beside SECONDS WEB PROGRAM" for each run of a program.
+list_runs() {
+    for program in "$@"; do
+        source=${program#"${BUILD:-build/release}"/}
+        [ -f "$source" ] || source=$source.c
+        words=$(sed -nE '1,10s/^(#|\/\*) run: ([^*]*).*/\2/p' "$source")
+        webs=- seconds=0 company=beside
+        for word in $words; do
+            case $word in
+            web=all) webs=$web_servers ;;
+            web=*) webs=${word#web=} ;;
+            seconds=*) seconds=${word#seconds=} ;;
+            alone) company=alone ;;
+            esac
+        done
+        for web in $webs; do
+            echo "$company $seconds $web $program"
+        done
+    done
 }
-for program in "$@"; do
-    case $program in
-    WEB=*) web=${program#WEB=} ;;
-    JOBS=*)
-        run_waiting
-        jobs=${program#JOBS=}
-        jobs=${jobs:-$at_a_time}
-        ;;
-    *)
-        waiting="$waiting$web $program
-"
-        ;;
-    esac
-done
-run_waiting
+
+# Of all runs those with such company, the longest first.
+run_those() {
+    echo "$runs" | sed -n "s/^$1 //p" | sort -s -k 1,1nr | cut -d ' ' -f 2- |
+        xargs -r -P "$2" -L 1 tests/run-one.sh
+}
+
+runs=$(list_runs "$@")
+run_those alone 1
+run_those beside "$jobs"
 
 cat "$TEST_LOGS"/*.count /dev/null | awk '
     { passed += $1; failed += $2 }

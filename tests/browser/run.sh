@@ -1,5 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
+# run: web=lighttpd seconds=130
 # The browser tests as one program for tests/run.sh. Ends with 77, and says why,
 # where they cannot be run; `make deps-test` gets what they need.
 here=$(dirname "$0")

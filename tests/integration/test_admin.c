@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* run: web=all */
 /* The admin page of a pool of four and what it is drawn from, through the web server. */
 #include "support/cmocka.h"
 

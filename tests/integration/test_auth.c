@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* run: web=all */
 /* Tokens, from the client's header through the web server to the authentication server's keys. */
 #include <limits.h>
 #include <signal.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* run: web=all */
 /* GET of a stored file under conditions and in parts, downloads, and DELETE. */
 #include <limits.h>
 #include <stdio.h>

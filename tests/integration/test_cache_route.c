@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* run: web=all */
 /* GET and HEAD of /api/cache/{file}: the stored bytes, whoever stored them. */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* run: web=all */
 /* What other sites' pages are told, as browsers get it through the web server. */
 #include <stdio.h>
 #include <string.h>

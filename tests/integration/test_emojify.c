@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* run: web=all tsan */
 /* POST /api/: from a URL or a picture to a key, and what is behind that key then. */
 #include <math.h>
 #include <stdlib.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* run: web=all */
 /* Every way in which POST and GET are refused: status, words, machine-readable code. */
 #include <stdlib.h>
 #include <string.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* run: web=all */
 /* Faults on purpose, over a pool of three. test_faults has those that are not. */
 #include <stdio.h>
 #include <string.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* run: web=all */
 /*
  * Upstreams that die, hang and come back. Each test leaves the stack healthy, as it found it.
  */

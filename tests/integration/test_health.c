@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* run: web=all */
 /* What monitors, supervisors and load balancers see while all is well; test_faults has the rest. */
 #include <string.h>
 

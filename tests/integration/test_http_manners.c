@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* run: web=all */
 /* What all answers have in common, as a client gets it through the web server. */
 #include <stdio.h>
 #include <string.h>

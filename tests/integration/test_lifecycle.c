@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* run: web=all tsan */
 /* Starting, stopping, siblings, the command line, and what a process weighs while it waits. */
 #include <fcntl.h>
 #include <signal.h>

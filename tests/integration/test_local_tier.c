@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* run: web=all */
 /* Files of the local tier, as the web server sends them: told to, or without asking. */
 #include <fcntl.h>
 #include <ftw.h>
@@ -19,7 +20,8 @@
 #define TOKEN "local-tier-admin-token"
 
 /* After so long something else is to be seen; and half of it is enough for a few requests. */
-enum { TTL_MS = 4000, LATEST_MS = TTL_MS + 1000 };
+/* EARLY_MS: a file may be asked for again so long before its TTL. */
+enum { TTL_MS = 4000, LATEST_MS = TTL_MS + 1000, EARLY_MS = 1000 };
 
 static const char jpeg[] = "\xff\xd8\xff\xe0 the bytes of a picture";
 
@@ -425,6 +427,7 @@ static void many_who_want_one_cold_file_cost_one_call(void **state)
     (void)snprintf(url, sizeof(url), "%s/api/cache/burst", scene->stack.base);
     const struct http_call call = {.url = url};
     put_file(scene, "burst", jpeg);
+    int64_t begun_ns = clock_now_ns();
     for (int i = 0; i < MANY; i++)
         jobs[i] = http_job_start(&call);
     for (int i = 0; i < MANY; i++) {
@@ -434,7 +437,10 @@ static void many_who_want_one_cold_file_cost_one_call(void **state)
         assert_string_equal(http_reply_text(&reply), jpeg);
         http_reply_release(&reply);
     }
-    assert_int_equal((int)(scene_metric(scene, series) - before), 1);
+    /* On a machine so busy that the last request comes after the file's freshness, one asks again.
+     */
+    int64_t lifetimes = (clock_now_ns() - begun_ns) / NS_PER_MS / (TTL_MS - EARLY_MS);
+    assert_in_range((int)(scene_metric(scene, series) - before), 1, 1 + (int)lifetimes);
 }
 
 /* Of a picture that was never direct: the web server cannot say 404, since nobody looked. */

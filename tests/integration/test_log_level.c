@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* run: web=all */
 /* The log level changed while everything runs: of the pool, and of the other programs. */
 #include <fcntl.h>
 #include <signal.h>

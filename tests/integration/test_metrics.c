@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* run: web=all */
 /* GET /metrics of a pool of three: one truth, whoever is asked and whoever has died. */
 #include <signal.h>
 #include <stdio.h>

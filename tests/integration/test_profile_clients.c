@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* run: web=all */
 /*
  * Profiling as operators do it: with go tool pprof, google-pprof and protoc, and
  * on a pool that is busy, loses a sibling, or may write no more files.

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* run: web=all */
 /* The profiling routes of a pool of four siblings, as curl and a browser see them. */
 #include <fcntl.h>
 #include <signal.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* run: web=all */
 /* Profiles that stay in RUN_DIR, of a pool of four, through the web server. */
 #include "support/cmocka.h"
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* run: web=all */
 /* What a statsd server is told: the Go service's names and tags, by UDP. */
 #include <arpa/inet.h>
 #include <poll.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* run: web=all */
 /*
  * What the configurations in httpd-conf promise whichever web server it is: the same answer to
  * the same bytes of a path, closed paths however they are written, and a graceful restart.

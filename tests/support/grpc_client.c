@@ -26,6 +26,7 @@ enum { PATIENCE_MS = 20000 };
 struct grpc_client {
     grpc_channel *channel;
     grpc_completion_queue *queue;
+    uint32_t call_flags;
 };
 
 struct call {
@@ -53,6 +54,7 @@ struct grpc_client *grpc_client_new(const struct grpc_client_options *options)
     grpc_channel_credentials *credentials = rpc_tls_client(&options->tls, NULL);
     client->channel = grpc_channel_create(options->address, credentials, &all);
     client->queue = grpc_completion_queue_create_for_pluck(NULL);
+    client->call_flags = options->patient ? GRPC_INITIAL_METADATA_WAIT_FOR_READY : 0;
     grpc_channel_credentials_release(credentials);
     return client;
 }
@@ -84,6 +86,7 @@ static void start_call(struct grpc_client *client, const char *method, const voi
     grpc_op ops[6];
     memset(ops, 0, sizeof(ops));
     ops[0].op = GRPC_OP_SEND_INITIAL_METADATA;
+    ops[0].flags = client->call_flags;
     ops[1].op = GRPC_OP_SEND_MESSAGE;
     ops[1].data.send_message.send_message = request;
     ops[2].op = GRPC_OP_SEND_CLOSE_FROM_CLIENT;

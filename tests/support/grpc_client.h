@@ -17,6 +17,7 @@ struct grpc_client;
 struct grpc_client_options {
     const char *address;
     bool compress;      /* messages by gzip */
+    bool patient;       /* a call waits for the connection, whose first attempts may fail */
     struct rpc_tls tls; /* zeroed: a plain connection */
 };
 

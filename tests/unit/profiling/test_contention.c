@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* run: alone */
 #include "profiling/contention.h"
 
 #include <pthread.h>

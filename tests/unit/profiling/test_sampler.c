@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* run: alone */
 /*
  * The sampler samples this test program itself, so what it finds is known by
  * name: burn() is busy when it is, the rest waits. Machines that run tests are busy with

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* run: alone */
 #include "api/auth/jwks.h"
 
 #include <pthread.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* run: alone */
 /* What stands before the calls of cache_client: breaker, budget of waits, cancellation. */
 #include "api/clients/cache_client.h"
 

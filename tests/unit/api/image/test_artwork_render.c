@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* run: no-tsan */
 /* Runs the build-time program itself. What it makes of the real icons is test_artwork's. */
 #include <dirent.h>
 #include <fcntl.h>
