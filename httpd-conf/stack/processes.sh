@@ -10,7 +10,9 @@ program_of() { # pid
 }
 
 parent_of() { # pid
-    sed -n 's/^PPid:[[:space:]]*//p' "/proc/$1/status" 2>/dev/null
+    while read -r name value; do
+        [ "$name" != PPid: ] || echo "$value"
+    done 2>/dev/null <"/proc/$1/status"
 }
 
 # What runs of this stack, a name=pid a line. Of a web server that has processes of
@@ -45,15 +47,10 @@ alive() { # pid, of a child of ours; one that ended has no program
 
 # Whether that very process listens on that port of 127.0.0.1, or of all addresses.
 listens() { # pid port
-    inodes=$(awk -v "port=$(printf ':%04X' "$2")" \
-        '$4 == "0A" && substr($2, length($2) - 4) == port { printf "socket:[%s]\n", $10 }' \
-        /proc/net/tcp /proc/net/tcp6 2>/dev/null)
-    [ -n "$inodes" ] || return 1
-    for descriptor in "/proc/$1/fd/"*; do
-        link=$(readlink "$descriptor") || continue
-        case $link in
-        socket:*) ! echo "$inodes" | grep -qxF "$link" || return 0 ;;
-        esac
+    for inode in $(awk -v "port=$(printf ':%04X' "$2")" \
+        '$4 == "0A" && substr($2, length($2) - 4) == port { print $10 }' \
+        /proc/net/tcp /proc/net/tcp6 2>/dev/null); do
+        [ -z "$(find "/proc/$1/fd" -lname "socket:\[$inode\]" 2>/dev/null)" ] || return 0
     done
     return 1
 }

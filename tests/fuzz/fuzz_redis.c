@@ -45,7 +45,7 @@ static void *serve(void *argument)
     (void)argument;
     for (;;) {
         char rest[4096];
-        int fd = TEMP_FAILURE_RETRY(accept(listen_fd, NULL, NULL));
+        int fd = (int)TEMP_FAILURE_RETRY(accept(listen_fd, NULL, NULL));
         must(fd >= 0);
         if (greets)
             say(fd, pong, sizeof(pong) - 1);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* run: web=all */
+/* run: web=all seconds=18 */
 /* GET of a stored file under conditions and in parts, downloads, and DELETE. */
 #include <limits.h>
 #include <stdio.h>

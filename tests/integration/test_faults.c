@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* run: web=all */
+/* run: web=all seconds=20 */
 /*
  * Upstreams that die, hang and come back. Each test leaves the stack healthy, as it found it.
  */

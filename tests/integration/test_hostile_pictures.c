@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* run: seconds=20 */
 /*
  * Pictures made to do harm, each posted to a running stack: refused or drawn on,
  * in time, with a bounded number of words in the log, and the service goes on. The

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* run: web=all tsan */
+/* run: web=all tsan seconds=45 */
 /* What a pool does at a time, what it does once for many, and what it does in the background. */
 #include <signal.h>
 #include <stdio.h>

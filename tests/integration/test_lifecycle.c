@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* run: web=all tsan */
+/* run: web=all tsan seconds=40 */
 /* Starting, stopping, siblings, the command line, and what a process weighs while it waits. */
 #include <fcntl.h>
 #include <signal.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* run: web=all */
+/* run: web=all seconds=35 */
 /* Files of the local tier, as the web server sends them: told to, or without asking. */
 #include <fcntl.h>
 #include <ftw.h>

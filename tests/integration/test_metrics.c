@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* run: web=all */
+/* run: web=all seconds=25 */
 /* GET /metrics of a pool of three: one truth, whoever is asked and whoever has died. */
 #include <signal.h>
 #include <stdio.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* run: seconds=36 */
 /*
  * What still works when upstreams hang or fail, and what a client is told. Each test leaves the
  * stack healthy, as it found it.

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* run: web=all */
+/* run: web=all seconds=17 */
 /* POST /api/payments: from a page's form to the payment gateway, and what is kept: nothing. */
 #include <dirent.h>
 #include <limits.h>

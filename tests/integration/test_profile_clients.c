@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* run: web=all */
+/* run: web=all seconds=45 */
 /*
  * Profiling as operators do it: with go tool pprof, google-pprof and protoc, and
  * on a pool that is busy, loses a sibling, or may write no more files.

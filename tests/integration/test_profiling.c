@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* run: web=all */
+/* run: web=all seconds=33 */
 /* The profiling routes of a pool of four siblings, as curl and a browser see them. */
 #include <fcntl.h>
 #include <signal.h>

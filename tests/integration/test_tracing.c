@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* run: web=all */
+/* run: web=all seconds=20 */
 /*
  * One request through all programs: what each is sent, and that their logs can be
  * put together by its ids.

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* run: seconds=20 */
 /* One face, in all the ways in which a photograph may show it. */
 #include "unit/facebox/faces_fixture.h"
 

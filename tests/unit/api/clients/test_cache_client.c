@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* run: seconds=18 */
 /*
  * Against a fake cache in this process, or, where one has to be frozen or
  * killed, in a process of its own, which is this program run as a server.

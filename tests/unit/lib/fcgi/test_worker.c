@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* run: seconds=25 */
 #include "lib/fcgi/worker.h"
 
 #include <errno.h>
