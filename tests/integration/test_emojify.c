@@ -380,14 +380,14 @@ static void upload(const struct scene *scene, const void *data, size_t len, cons
         reply);
 }
 
-static void an_uploaded_picture_has_the_md5_of_its_bytes_as_key(void **state)
+static void an_uploaded_picture_has_the_sha256_of_its_bytes_as_key(void **state)
 {
     const struct scene *scene = *state;
     struct buf picture;
     struct http_reply reply;
     char key[MD5_HEX_LEN + 1];
     scene_picture("grace_hopper.jpg", &picture);
-    md5_of(picture.data, picture.len, key);
+    assert_int_equal(sha256_hex("picture\n", picture.data, picture.len, key), APP_OK);
 
     upload(scene, picture.data, picture.len, "Content-Type: image/jpeg", &reply);
     assert_int_equal(reply.status, 200);
@@ -463,10 +463,86 @@ static void urls_with_unusual_but_valid_characters_are_fetched_as_they_are(void 
         assert_url_works(*state, paths[i], paths[i]);
 }
 
-static void a_hash_is_part_of_the_path_and_a_space_is_encoded(void **state)
+static void a_space_in_the_path_is_encoded(void **state)
 {
-    assert_url_works(*state, "/pictures/one#two.png", "/pictures/one%23two.png");
     assert_url_works(*state, "/pictures/one two.png", "/pictures/one%20two.png");
+}
+
+static void a_fragment_is_part_of_the_key_and_not_of_what_is_asked_for(void **state)
+{
+    const struct scene *scene = *state;
+    static const char *const texts[][2] = {
+        {"/pictures/fragment.png#two", "/pictures/fragment.png%23two"},
+        {"/pictures/fragment.png?a=b#two", "/pictures/fragment.png?a=b#two"},
+    };
+    static const char *const sent[] = {"/pictures/fragment.png", "/pictures/fragment.png?a=b"};
+    struct buf picture;
+    scene_picture("camera.png", &picture);
+    for (size_t i = 0; i < sizeof(sent) / sizeof(sent[0]); i++) {
+        char key[MD5_HEX_LEN + 1];
+        char expected[MD5_HEX_LEN + 1];
+        struct scene_url named = scene_url(scene, texts[i][1]);
+        scene_serve(scene, sent[i], "image/png", picture.data, picture.len);
+        scene_emojify(scene, scene_url(scene, texts[i][0]).text, key);
+        md5_of(named.text, strlen(named.text), expected);
+        assert_string_equal(key, expected);
+        assert_int_equal(origin_requests(scene->origin, sent[i]), 1);
+    }
+    buf_release(&picture);
+}
+
+static void spaces_and_line_ends_around_a_url_are_no_part_of_it(void **state)
+{
+    const struct scene *scene = *state;
+    struct scene_url url = scene_url(scene, "/pictures/coffee.png?trimmed");
+    struct buf picture;
+    char around[600];
+    char plain[MD5_HEX_LEN + 1];
+    char key[MD5_HEX_LEN + 1];
+    scene_picture("coffee.png", &picture);
+    scene_serve(scene, "/pictures/coffee.png?trimmed", "image/png", picture.data, picture.len);
+    scene_emojify(scene, url.text, plain);
+    (void)snprintf(around, sizeof(around), " \t\r\n%s\n \r\n", url.text);
+    scene_emojify(scene, around, key);
+    assert_string_equal(key, plain);
+    buf_release(&picture);
+}
+
+/*
+ * The text of a URL, posted as if it were a picture, while somebody posts the URL itself: the
+ * first is no picture, and the second must not hear of it.
+ */
+static void the_text_of_a_url_as_a_picture_does_not_fail_the_url(void **state)
+{
+    enum { ROUNDS = 4 };
+    static const char *const as_picture[] = {"Content-Type: image/jpeg", NULL};
+    const struct scene *scene = *state;
+    struct buf picture;
+    char base[64];
+    scene_picture("coffee.png", &picture);
+    (void)snprintf(base, sizeof(base), "%s/api/", scene->stack.base);
+    for (int i = 0; i < ROUNDS; i++) {
+        char path[64];
+        struct http_reply reply;
+        (void)snprintf(path, sizeof(path), "/pictures/coffee.png?victim%d", i);
+        scene_serve(scene, path, "image/png", picture.data, picture.len);
+        struct scene_url url = scene_url(scene, path);
+        const struct http_call attack = {
+            .url = base, .headers = as_picture, .body = url.text, .body_len = strlen(url.text)};
+        const struct http_call victim = {
+            .url = base, .body = url.text, .body_len = strlen(url.text)};
+        struct http_job *attacks[] = {http_job_start(&attack), http_job_start(&attack)};
+        struct http_job *asked = http_job_start(&victim);
+        assert_true(http_job_wait(&asked, &reply));
+        assert_int_equal(reply.status, 200);
+        http_reply_release(&reply);
+        for (size_t k = 0; k < 2; k++) {
+            assert_true(http_job_wait(&attacks[k], &reply));
+            assert_int_equal(reply.status, 415);
+            http_reply_release(&reply);
+        }
+    }
+    buf_release(&picture);
 }
 
 static void a_redirect_is_followed_and_the_key_is_of_the_url_that_was_posted(void **state)
@@ -493,10 +569,13 @@ int main(int argc, char **argv)
         cmocka_unit_test(the_answer_is_the_md5_of_the_url_as_plain_text),
         cmocka_unit_test(json_tells_what_was_done_and_nulls_what_a_cached_answer_cannot_know),
         cmocka_unit_test(the_second_post_of_a_url_fetches_nothing),
-        cmocka_unit_test(an_uploaded_picture_has_the_md5_of_its_bytes_as_key),
+        cmocka_unit_test(an_uploaded_picture_has_the_sha256_of_its_bytes_as_key),
         cmocka_unit_test(a_picture_of_three_megabytes_is_taken_by_url_and_by_upload),
         cmocka_unit_test(urls_with_unusual_but_valid_characters_are_fetched_as_they_are),
-        cmocka_unit_test(a_hash_is_part_of_the_path_and_a_space_is_encoded),
+        cmocka_unit_test(a_space_in_the_path_is_encoded),
+        cmocka_unit_test(a_fragment_is_part_of_the_key_and_not_of_what_is_asked_for),
+        cmocka_unit_test(spaces_and_line_ends_around_a_url_are_no_part_of_it),
+        cmocka_unit_test(the_text_of_a_url_as_a_picture_does_not_fail_the_url),
         cmocka_unit_test(a_redirect_is_followed_and_the_key_is_of_the_url_that_was_posted),
     };
     if (VIPS_INIT(argv[0]))

@@ -163,7 +163,8 @@ static bool make_upload(struct client *client, const struct known *known, struct
                    client->serial);
     buf_init(body, BODY_MAX);
     return buf_append(body, known->original.data, known->original.len) == APP_OK &&
-           buf_append_str(body, tail) == APP_OK && md5_hex(body->data, body->len, key) == APP_OK;
+           buf_append_str(body, tail) == APP_OK &&
+           sha256_hex("picture\n", body->data, body->len, key) == APP_OK;
 }
 
 static bool post_picture(struct client *client, const struct known *known)

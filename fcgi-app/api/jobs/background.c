@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "api/jobs/background.h"
+#include "api/picture_key.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -20,7 +21,7 @@ struct task {
     struct task *next;
     struct job job;
     struct pipeline_source source; /* into the members below */
-    char key[MD5_HEX_LEN + 1];
+    char key[PICTURE_KEY_LEN + 1];
     char id[LIMIT_REQUEST_ID + 1];
     struct trace trace;
     char state[LIMIT_TRACESTATE + 1];

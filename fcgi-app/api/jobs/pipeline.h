@@ -32,8 +32,8 @@ struct pipeline {
 
 /* What to work on: a URL, or the bytes of a picture. */
 struct pipeline_source {
-    const char *key; /* MD5 hex that the result is stored under */
-    const char *url; /* normalised; NULL when the bytes are given */
+    const char *key; /* that the result is stored under, see picture_key.h */
+    const char *url; /* normalised, without a fragment; NULL when the bytes are given */
     const void *bytes;
     size_t len;
 };

@@ -25,7 +25,7 @@
 
 #include "api/jobs/flight.h"
 #include "api/jobs/table.h"
-#include "lib/base/digest.h"
+#include "api/picture_key.h"
 #include "lib/base/err.h"
 #include "lib/base/limits.h"
 #include "lib/base/log.h"
@@ -83,7 +83,7 @@ struct table_job {
     int64_t ended_ns;
     int32_t faces; /* -1: not known */
     uint32_t err;  /* enum app_err; of one that failed */
-    char key[MD5_HEX_LEN + 1];
+    char key[PICTURE_KEY_LEN + 1];
     char error[ERR_TEXT_MAX];
 };
 

@@ -11,6 +11,7 @@
 #include "api/faults.h"
 #include "api/jobs/work.h"
 #include "api/localcache/local_cache.h"
+#include "api/picture_key.h"
 #include "api/routes/answer.h"
 #include "api/routes/routes.h"
 
@@ -19,7 +20,6 @@
 #include "lib/base/arena.h"
 #include "lib/base/buf.h"
 #include "lib/base/clock.h"
-#include "lib/base/digest.h"
 #include "lib/base/limits.h"
 #include "lib/fcgi/request.h"
 #include "lib/fcgi/response.h"
@@ -27,9 +27,20 @@
 #include "lib/http/url.h"
 #include "lib/telemetry/trace.h"
 
+/* Spaces and controls around a URL are no part of it (WHATWG URL, basic URL parser, step 1). */
+static void trim(const char **text, size_t *len)
+{
+    while (*len > 0 && (unsigned char)(*text)[0] <= ' ') {
+        (*text)++;
+        (*len)--;
+    }
+    while (*len > 0 && (unsigned char)(*text)[*len - 1] <= ' ')
+        (*len)--;
+}
+
 /* Fill `source` from a body that is a picture. */
 static enum app_err source_from_picture(struct exchange *exchange, struct pipeline_source *source,
-                                        char key[MD5_HEX_LEN + 1])
+                                        char key[PICTURE_KEY_LEN + 1])
 {
     const char *body;
     size_t len;
@@ -38,20 +49,37 @@ static enum app_err source_from_picture(struct exchange *exchange, struct pipeli
         return err_set(&exchange->why, err, "the picture is larger than %d bytes",
                        LIMIT_PICTURE_BYTES);
     if (!err)
-        err = md5_hex(body, len, key);
+        err = picture_key_of_bytes(body, len, key);
     if (!err)
         *source = (struct pipeline_source){.key = key, .bytes = body, .len = len};
     return err;
 }
 
+/* The URL as it is asked for: without its fragment, which is for the client (RFC 3986, 3.5). */
+static enum app_err url_to_fetch(struct exchange *exchange, const char *text, size_t len,
+                                 const char **fetched)
+{
+    struct buf url;
+    const char *fragment = memchr(text, '#', len);
+    buf_init(&url, 3 * LIMIT_REQUEST_URL);
+    enum app_err err =
+        url_normalise(text, fragment ? (size_t)(fragment - text) : len, &url, &exchange->why);
+    if (!err) {
+        *fetched = arena_strndup(exchange->request->arena, url.data, url.len);
+        err = *fetched ? APP_OK : APP_NO_MEMORY;
+    }
+    buf_release(&url);
+    return err;
+}
+
 /* Fill `source` from a body that is a URL. */
 static enum app_err source_from_url(struct exchange *exchange, struct pipeline_source *source,
-                                    char key[MD5_HEX_LEN + 1])
+                                    char key[PICTURE_KEY_LEN + 1])
 {
     struct buf url;
     const char *body;
     size_t len;
-    char *copy = NULL;
+    const char *fetched = NULL;
 
     /* Every byte may become three by percent-encoding. */
     buf_init(&url, 3 * LIMIT_REQUEST_URL);
@@ -60,24 +88,23 @@ static enum app_err source_from_url(struct exchange *exchange, struct pipeline_s
         err_set(&exchange->why, err, "the URL is longer than %d bytes", LIMIT_REQUEST_URL);
         goto out;
     }
-    if (!err)
+    if (!err) {
+        trim(&body, &len);
         err = url_normalise(body, len, &url, &exchange->why);
+    }
     if (!err)
-        err = md5_hex(url.data, url.len, key);
-    if (err)
-        goto out;
-    copy = arena_strndup(exchange->request->arena, url.data, url.len);
-    if (copy)
-        *source = (struct pipeline_source){.key = key, .url = copy};
-    else
-        err = APP_NO_MEMORY;
+        err = picture_key_of_url(url.data, url.len, key);
+    if (!err)
+        err = url_to_fetch(exchange, body, len, &fetched);
+    if (!err)
+        *source = (struct pipeline_source){.key = key, .url = fetched};
 out:
     buf_release(&url);
     return err;
 }
 
 enum app_err emojify_read_source(struct exchange *exchange, struct pipeline_source *source,
-                                 char key[MD5_HEX_LEN + 1])
+                                 char key[PICTURE_KEY_LEN + 1])
 {
     bool is_picture = strncmp(request_media_type(exchange->request), "image/", 6) == 0;
     enum app_err err = is_picture ? source_from_picture(exchange, source, key)
@@ -185,7 +212,7 @@ enum app_err route_emojify(struct exchange *exchange)
 {
     struct pipeline_source source;
     struct pipeline_result result;
-    char key[MD5_HEX_LEN + 1];
+    char key[PICTURE_KEY_LEN + 1];
     bool cached = false;
     bool answered, dump;
 

@@ -6,6 +6,7 @@
 #include "api/app.h"
 #include "api/faults.h"
 #include "api/jobs/background.h"
+#include "api/picture_key.h"
 #include "api/routes/answer.h"
 #include "api/routes/emojify.h"
 #include "api/routes/routes.h"
@@ -40,7 +41,7 @@ enum app_err route_emojify_create(struct exchange *exchange)
         .trace = &exchange->request->trace,
     };
     struct job_view view;
-    char key[MD5_HEX_LEN + 1];
+    char key[PICTURE_KEY_LEN + 1];
     bool cached = false;
     bool answered, dump;
 

@@ -4,6 +4,8 @@
 
 #include <openssl/evp.h>
 #include <pthread.h>
+#include <stdbool.h>
+#include <string.h>
 
 #define XXH_STATIC_LINKING_ONLY /* the state is on our stack */
 #include <xxhash.h>
@@ -28,6 +30,23 @@ enum app_err md5_hex(const void *data, size_t len, char out[MD5_HEX_LEN + 1])
         digest_len * 2 != MD5_HEX_LEN)
         return APP_INTERNAL;
     hex_write(digest, digest_len, out);
+    return APP_OK;
+}
+
+enum app_err sha256_hex(const char *prefix, const void *data, size_t len,
+                        char out[SHA256_HEX_LEN + 1])
+{
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    EVP_MD_CTX *context = EVP_MD_CTX_new();
+    if (!context)
+        return APP_NO_MEMORY;
+    bool done = EVP_DigestInit_ex(context, EVP_sha256(), NULL) &&
+                EVP_DigestUpdate(context, prefix, strlen(prefix)) &&
+                EVP_DigestUpdate(context, data, len) && EVP_DigestFinal_ex(context, digest, NULL);
+    EVP_MD_CTX_free(context);
+    if (!done)
+        return APP_INTERNAL;
+    hex_write(digest, SHA256_HEX_LEN / 2, out);
     return APP_OK;
 }
 

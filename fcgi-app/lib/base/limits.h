@@ -24,7 +24,7 @@
 #define LIMIT_PICTURE_TEXTS   32                 /* packed texts and profiles of a PNG */
 #define LIMIT_RESULT_BYTES    (16 * 1024 * 1024) /* an emojified picture, encoded */
 #define LIMIT_FACES           256                /* drawn on one picture */
-#define LIMIT_FETCH_REDIRECTS 5
+#define LIMIT_FETCH_REDIRECTS 10
 #define LIMIT_FETCH_HEADERS   (64 * 1024)   /* of one answer of a picture's server, trailers too */
 #define LIMIT_FETCH_DROPPED   (16 * 1024)   /* body of a redirect, read to keep the connection */
 #define LIMIT_UPSTREAM_JSON   (1024 * 1024) /* an upstream's JSON answer */

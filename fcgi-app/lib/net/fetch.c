@@ -134,6 +134,8 @@ static enum app_err set_options(struct hop *hop)
     failed |= (int)curl_easy_setopt(curl, CURLOPT_WRITEDATA, hop);
     failed |=
         (int)curl_easy_setopt(curl, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)hop->fetch->max_bytes);
+    /* A server that codes the body all the same is decoded; take_body counts what comes out. */
+    failed |= (int)curl_easy_setopt(curl, CURLOPT_ACCEPT_ENCODING, "identity");
     failed |= (int)curl_easy_setopt(curl, CURLOPT_MAXCONNECTS, (long)KEPT_CONNECTIONS);
     failed |= (int)curl_easy_setopt(curl, CURLOPT_MAXAGE_CONN, (long)KEPT_SECONDS);
     return failed ? APP_NO_MEMORY : APP_OK;
@@ -165,6 +167,8 @@ static const struct outcome {
     {CURLE_PARTIAL_FILE, APP_ORIGIN_FAILED, "the picture's server broke off"},
     {CURLE_RECV_ERROR, APP_ORIGIN_FAILED, "the picture's server broke off"},
     {CURLE_SEND_ERROR, APP_ORIGIN_FAILED, "the picture's server broke off"},
+    {CURLE_BAD_CONTENT_ENCODING, APP_ORIGIN_FAILED,
+     "the picture's server sent a content coding that is broken or unknown"},
     /* The scheme was checked before: this is an answer of HTTP/0.9, which is any bytes at all. */
     {CURLE_UNSUPPORTED_PROTOCOL, APP_ORIGIN_FAILED, "the picture's server does not speak HTTP"},
     {CURLE_WEIRD_SERVER_REPLY, APP_ORIGIN_FAILED, "the picture's server does not speak HTTP"},
@@ -278,13 +282,13 @@ static enum app_err explain_url(CURLUcode code, const char *subject, struct err_
     return err_set(why, APP_FETCH_FAILED, CANNOT "%s cannot be understood", subject);
 }
 
-/* Escape spaces, bytes beyond ASCII and those of `also`, which must not go out as they are. */
-static enum app_err escape_for_wire(const char *url, const char *also, struct buf *out)
+/* Escape spaces and bytes beyond ASCII, which must not go out as they are. */
+static enum app_err escape_for_wire(const char *url, struct buf *out)
 {
     enum app_err err = APP_OK;
     for (; *url && !err; url++) {
         unsigned char byte = (unsigned char)*url;
-        if (byte <= ' ' || byte >= 0x7f || strchr(also, byte))
+        if (byte <= ' ' || byte >= 0x7f)
             err = buf_printf(out, "%%%02X", byte);
         else
             err = buf_append(out, url, 1);
@@ -293,12 +297,12 @@ static enum app_err escape_for_wire(const char *url, const char *also, struct bu
 }
 
 /* Set hop->url, or change it when `text` is relative. */
-static enum app_err set_url(const struct hop *hop, const char *text, const char *also_escape,
-                            unsigned flags, const char *subject)
+static enum app_err set_url(const struct hop *hop, const char *text, unsigned flags,
+                            const char *subject)
 {
     struct buf escaped;
     buf_init(&escaped, 3 * strlen(text));
-    enum app_err err = escape_for_wire(text, also_escape, &escaped);
+    enum app_err err = escape_for_wire(text, &escaped);
     if (!err) {
         CURLUcode code = curl_url_set(hop->url, CURLUPART_URL, escaped.data ? escaped.data : "",
                                       flags | CURLU_DISALLOW_USER | CURLU_NON_SUPPORT_SCHEME);
@@ -314,13 +318,10 @@ static enum app_err set_url(const struct hop *hop, const char *text, const char 
     return err;
 }
 
-/*
- * The normal form keeps '#' in the query, where it is data: curl would take a
- * fragment off. Dots in the path stay, as they did in the Go service.
- */
+/* Dots in the path stay, as they did in the Go service. */
 static enum app_err set_first_url(const struct hop *hop)
 {
-    return set_url(hop, hop->fetch->url, "#", CURLU_PATH_AS_IS, "the URL");
+    return set_url(hop, hop->fetch->url, CURLU_PATH_AS_IS, "the URL");
 }
 
 /* Where the answer sends us, NULL when nowhere. Valid until the next transfer. */
@@ -338,7 +339,7 @@ static const char *redirect_target(const struct hop *hop, long status)
 /* Resolved against the hop's URL as a browser does (RFC 3986, section 5), without a fragment. */
 static enum app_err set_next_url(const struct hop *hop, const char *location)
 {
-    enum app_err err = set_url(hop, location, "", 0, "the address it was redirected to");
+    enum app_err err = set_url(hop, location, 0, "the address it was redirected to");
     if (!err && curl_url_set(hop->url, CURLUPART_FRAGMENT, NULL, 0))
         err = err_set(hop->why, APP_NO_MEMORY, "%s", app_strerror(APP_NO_MEMORY));
     return err;

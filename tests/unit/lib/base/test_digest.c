@@ -14,6 +14,17 @@ static void digests_are_those_of_the_rfc(void **state)
     assert_string_equal(hex, "f96b697d7cb7938d525a2f31aaf161d0");
 }
 
+/* FIPS 180-2, appendix B.1 ("abc"), and as `printf 'picture\nabc' | sha256sum` prints it. */
+static void a_name_by_sha256_has_the_prefix_in_front(void **state)
+{
+    (void)state;
+    char hex[SHA256_HEX_LEN + 1];
+    assert_int_equal(sha256_hex("", "abc", 3, hex), APP_OK);
+    assert_string_equal(hex, "ba7816bf8f01cfea414140de5dae2223");
+    assert_int_equal(sha256_hex("picture\n", "abc", 3, hex), APP_OK);
+    assert_string_equal(hex, "45efa8f27c6db2049ac62f4ed86b17a5");
+}
+
 /* As xxhsum -H3 prints it. */
 static void the_xxh3_is_that_of_the_specification(void **state)
 {
@@ -46,6 +57,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(digests_are_those_of_the_rfc),
+        cmocka_unit_test(a_name_by_sha256_has_the_prefix_in_front),
         cmocka_unit_test(the_xxh3_is_that_of_the_specification),
         cmocka_unit_test(pieces_have_the_xxh3_of_the_whole),
         cmocka_unit_test(a_seed_makes_another_xxh3),
