@@ -36,22 +36,30 @@ static bool stands_alone(int marker)
            (marker >= RESTART_FIRST && marker <= RESTART_LAST);
 }
 
-bool jpeg_has_more_scans(const unsigned char *data, size_t len, unsigned most)
+/* Go on behind the next marker and its segment. The marker's code; 0: there is none. */
+static int next_segment(const unsigned char *data, size_t len, size_t *at)
 {
-    unsigned scans = 0;
+    int marker = next_marker(data, len, at);
+    if (marker == 0 || marker == END_OF_IMAGE || stands_alone(marker))
+        return marker;
+    if (len - *at < 2)
+        return 0;
+    size_t segment_len = (size_t)data[*at] << 8 | data[*at + 1];
+    if (segment_len < 2 || segment_len > len - *at)
+        return 0;
+    *at += segment_len; /* of a scan its head; the data behind it has no markers */
+    return marker;
+}
+
+struct jpeg_outline jpeg_outline(const unsigned char *data, size_t len, unsigned most)
+{
+    struct jpeg_outline outline = {.scans = 0};
     size_t at = 0;
     int marker;
-    while ((marker = next_marker(data, len, &at)) != 0 && marker != END_OF_IMAGE) {
-        if (stands_alone(marker))
-            continue;
-        if (marker == START_OF_SCAN && ++scans > most)
-            return true;
-        if (len - at < 2)
-            break;
-        size_t segment_len = (size_t)data[at] << 8 | data[at + 1];
-        if (segment_len < 2 || segment_len > len - at)
-            break;
-        at += segment_len; /* of a scan its head; the data behind it has no markers */
+    while ((marker = next_segment(data, len, &at)) != 0 && marker != END_OF_IMAGE) {
+        if (marker == START_OF_SCAN && ++outline.scans > most)
+            return outline;
     }
-    return false;
+    outline.lacks_end = outline.scans > 0 && marker == 0;
+    return outline;
 }

@@ -214,9 +214,10 @@ static size_t estimate_memory(const struct format *format, VipsImage *image)
 
 /* What the library would not notice, or only after it has done the work. */
 static enum app_err check_structure(const struct format *format, const unsigned char *data,
-                                    size_t len, struct err_buf *why)
+                                    size_t len, const struct jpeg_outline *outline,
+                                    struct err_buf *why)
 {
-    if (format->load == vips_jpegload_source && jpeg_has_more_scans(data, len, LIMIT_PICTURE_SCANS))
+    if (outline->scans > LIMIT_PICTURE_SCANS)
         return err_set(why, APP_PICTURE_REFUSED, "the picture has more than %d scans",
                        LIMIT_PICTURE_SCANS);
     if (format->load != vips_pngload_source)
@@ -276,6 +277,21 @@ static int turn_upright(VipsImage **image, struct picture_watch *watch)
     return 0;
 }
 
+/* An alpha that is full everywhere is as good as none. */
+static bool is_opaque(VipsImage *image)
+{
+    enum { BANDS = 4, ALPHA = 3 };
+    if (vips_image_get_bands(image) < BANDS)
+        return true;
+    const unsigned char *data = vips_image_get_data(image);
+    size_t len = count_pixels(image) * BANDS;
+    for (size_t at = ALPHA; at < len; at += BANDS) {
+        if (data[at] != UINT8_MAX)
+            return false;
+    }
+    return true;
+}
+
 /* EXIF, GPS, XMP, ICC, comments: nothing of it may reach what we write. */
 static void remove_metadata(VipsImage *image)
 {
@@ -308,19 +324,20 @@ static void keep_reserved(struct picture *picture, size_t bytes)
 static int start_decoder(const struct format *format, struct picture_reader *reader, int shrink,
                          VipsSourceCustom **source, VipsImage **loaded)
 {
+    /* Behind an end that was added, only the decoder's warnings tell that pixels are missing. */
+    VipsFailOn fail_on = reader->lacks_end ? VIPS_FAIL_ON_WARNING : VIPS_FAIL_ON_TRUNCATED;
     reader->position = 0;
     *source = picture_source_new(reader);
     if (!*source)
         return -1;
     VipsSource *base = VIPS_SOURCE(*source);
     if (shrink > 1 && format->load == vips_jpegload_source)
-        return vips_jpegload_source(base, loaded, "shrink", shrink, "fail_on",
-                                    VIPS_FAIL_ON_TRUNCATED, "access", VIPS_ACCESS_SEQUENTIAL, NULL);
+        return vips_jpegload_source(base, loaded, "shrink", shrink, "fail_on", fail_on, "access",
+                                    VIPS_ACCESS_SEQUENTIAL, NULL);
     if (shrink > 1 && format->load == vips_webpload_source)
-        return vips_webpload_source(base, loaded, "scale", 1.0 / shrink, "fail_on",
-                                    VIPS_FAIL_ON_TRUNCATED, "access", VIPS_ACCESS_SEQUENTIAL, NULL);
-    return format->load(base, loaded, "fail_on", VIPS_FAIL_ON_TRUNCATED, "access",
-                        VIPS_ACCESS_SEQUENTIAL, NULL);
+        return vips_webpload_source(base, loaded, "scale", 1.0 / shrink, "fail_on", fail_on,
+                                    "access", VIPS_ACCESS_SEQUENTIAL, NULL);
+    return format->load(base, loaded, "fail_on", fail_on, "access", VIPS_ACCESS_SEQUENTIAL, NULL);
 }
 
 /* Begin again with a decoder that makes the picture smaller, if there is one. */
@@ -382,6 +399,7 @@ static enum app_err load(const struct format *format, struct picture_reader *rea
         goto out;
     }
     remove_metadata(pixels);
+    opened->is_opaque = is_opaque(pixels);
     opened->image = pixels;
     pixels = NULL;
     keep_reserved(opened,
@@ -395,6 +413,12 @@ out:
     return err;
 }
 
+/*
+ * Encoders make some ten scans. Of a JPEG that has many more, a buffer of the decoder's can hold
+ * dozens, each a pass over the whole picture, and the deadline is looked at once a buffer.
+ */
+enum { ORDINARY_SCANS = 16, SMALL_PIECE = 64 };
+
 static enum app_err open_picture(const void *data, size_t len, const struct opening *opening,
                                  int64_t deadline_ns, struct picture **picture, struct err_buf *why)
 {
@@ -407,7 +431,10 @@ static enum app_err open_picture(const void *data, size_t len, const struct open
     if (picture_watch_expired(&watch))
         return err_set(why, APP_PICTURE_REFUSED, TEXT_TOO_LONG);
 
-    enum app_err err = check_structure(format, data, len, why);
+    struct jpeg_outline outline = {.scans = 0};
+    if (format->load == vips_jpegload_source)
+        outline = jpeg_outline(data, len, LIMIT_PICTURE_SCANS);
+    enum app_err err = check_structure(format, data, len, &outline, why);
     if (err)
         return err;
 
@@ -415,7 +442,13 @@ static enum app_err open_picture(const void *data, size_t len, const struct open
     if (!opened)
         return APP_NO_MEMORY;
     opened->deadline_ns = deadline_ns;
-    struct picture_reader reader = {.data = data, .len = (gint64)len, .watch = &watch};
+    struct picture_reader reader = {
+        .data = data,
+        .len = (gint64)len,
+        .piece = outline.scans > ORDINARY_SCANS ? SMALL_PIECE : 0,
+        .lacks_end = outline.lacks_end,
+        .watch = &watch,
+    };
     err = load(format, &reader, opening, opened, why);
     if (err) {
         keep_reserved(opened, 0);
@@ -463,7 +496,7 @@ int picture_height(const struct picture *picture)
 
 bool picture_has_alpha(const struct picture *picture)
 {
-    return vips_image_get_bands(picture->image) == 4;
+    return !picture->is_opaque;
 }
 
 int picture_full_width(const struct picture *picture)

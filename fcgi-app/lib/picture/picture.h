@@ -48,6 +48,7 @@ void picture_free(struct picture **picture);
 
 int picture_width(const struct picture *picture);
 int picture_height(const struct picture *picture);
+/* Whether some pixel lets something through. */
 bool picture_has_alpha(const struct picture *picture);
 
 /*

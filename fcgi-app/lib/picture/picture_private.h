@@ -24,6 +24,7 @@ struct picture {
     size_t reserved;      /* of the memory that all pictures share, see picture_memory.h */
     bool source_is_plain; /* it came as a JPEG or PNG that was upright already */
     bool source_is_jpeg;
+    bool is_opaque; /* there is no alpha, or none that lets something through */
 };
 
 /* One deadline over one or more evaluations. */
@@ -58,6 +59,8 @@ struct picture_reader {
     const unsigned char *data;
     gint64 len;
     gint64 position;
+    gint64 piece;   /* at most so many bytes are handed over at once; 0: as many as are asked for */
+    bool lacks_end; /* a JPEG's end-of-image marker is added behind the last byte */
     struct picture_watch *watch;
 };
 

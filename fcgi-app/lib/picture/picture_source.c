@@ -9,17 +9,31 @@
 
 #include "lib/picture/picture_private.h"
 
+static const unsigned char end_of_image[] = {0xff, 0xd9}; /* of a JPEG (ITU-T T.81, B.2.1) */
+
+static gint64 total(const struct picture_reader *reader)
+{
+    return reader->len + (reader->lacks_end ? (gint64)sizeof(end_of_image) : 0);
+}
+
 static gint64 on_read(VipsSourceCustom *source, void *buffer, gint64 length,
                       struct picture_reader *reader)
 {
     (void)source;
     if (picture_watch_expired(reader->watch))
         return -1;
+    const unsigned char *from = reader->data + reader->position;
     gint64 left = reader->len - reader->position;
+    if (left <= 0) {
+        from = end_of_image + (reader->position - reader->len);
+        left = total(reader) - reader->position;
+    }
     if (length > left)
         length = left;
+    if (reader->piece > 0 && length > reader->piece)
+        length = reader->piece;
     if (length > 0)
-        memcpy(buffer, reader->data + reader->position, (size_t)length);
+        memcpy(buffer, from, (size_t)length);
     reader->position += length;
     return length;
 }
@@ -28,8 +42,8 @@ static gint64 on_seek(VipsSourceCustom *source, gint64 offset, int whence,
                       struct picture_reader *reader)
 {
     (void)source;
-    gint64 base = whence == SEEK_SET ? 0 : whence == SEEK_CUR ? reader->position : reader->len;
-    if (offset < -base || offset > reader->len - base)
+    gint64 base = whence == SEEK_SET ? 0 : whence == SEEK_CUR ? reader->position : total(reader);
+    if (offset < -base || offset > total(reader) - base)
         return -1;
     reader->position = base + offset;
     return reader->position;

@@ -14,7 +14,7 @@ static bool has_more(const void *data, size_t len, unsigned most)
     assert_non_null(copy);
     if (len > 0)
         memcpy(copy, data, len);
-    bool more = jpeg_has_more_scans(copy, len, most);
+    bool more = jpeg_outline(copy, len, most).scans > most;
     free(copy);
     return more;
 }
@@ -103,6 +103,28 @@ static void any_bytes_at_all_are_walked_to_an_end(void **state)
     }
 }
 
+static bool lacks_end(const struct sample *sample, size_t len)
+{
+    struct sample copy = sample_cut(sample, len); /* a sanitizer sees each byte beyond the end */
+    bool lacks = jpeg_outline(copy.data, copy.len, 100).lacks_end;
+    sample_release(&copy);
+    return lacks;
+}
+
+static void an_end_is_missing_only_behind_a_scan(void **state)
+{
+    (void)state;
+    static const char *const suffixes[] = {".jpg", ".jpg[interlace]"};
+    for (size_t i = 0; i < 2; i++) {
+        struct sample jpeg = sample_encode(sample_photo(64, 48), suffixes[i]);
+        assert_false(lacks_end(&jpeg, jpeg.len));
+        assert_true(lacks_end(&jpeg, jpeg.len - 1));
+        assert_true(lacks_end(&jpeg, jpeg.len - 2));
+        assert_false(lacks_end(&jpeg, 20)); /* no scan yet */
+        sample_release(&jpeg);
+    }
+}
+
 static int set_up(void **state)
 {
     (void)state;
@@ -118,6 +140,7 @@ int main(void)
         cmocka_unit_test(stuffed_bytes_restarts_and_fill_do_not_end_a_scan),
         cmocka_unit_test(garbage_between_segments_is_skipped_as_the_decoder_does),
         cmocka_unit_test(nothing_is_counted_behind_the_end),
+        cmocka_unit_test(an_end_is_missing_only_behind_a_scan),
         cmocka_unit_test(any_bytes_at_all_are_walked_to_an_end),
     };
     return cmocka_run_group_tests(tests, set_up, NULL);
