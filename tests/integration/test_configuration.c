@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "lib/base/buf.h"
+#include "lib/base/program.h"
 #include "support/cmocka.h"
 #include "support/command.h"
 #include "support/process.h"
@@ -93,7 +94,7 @@ static void help_names_every_setting_of_the_page(void **state)
     buf_release(&page);
 }
 
-static void check_config_leaves_with_0_or_1(void **state)
+static void check_config_leaves_with_0_or_78(void **state)
 {
     static const char *const good[] = {"LOG_LEVEL=debug", NULL};
     static const char *const bad[] = {"LOG_LEVEL=loud", NULL};
@@ -102,7 +103,7 @@ static void check_config_leaves_with_0_or_1(void **state)
     for (size_t i = 0; i < PROGRAMS; i++) {
         assert_int_equal(run(programs[i], "--check-config", good, output), 0);
         assert_non_null(strstr(output, "the configuration is valid"));
-        assert_int_equal(run(programs[i], "--check-config", bad, output), 1);
+        assert_int_equal(run(programs[i], "--check-config", bad, output), PROGRAM_EXIT_CONFIG);
         assert_non_null(
             strstr(output, "LOG_LEVEL=loud: must be trace|debug|info|warn|error|off\n"));
     }
@@ -123,7 +124,8 @@ static void check_config_looks_at_what_belongs_together(void **state)
     static char output[OUTPUT_MAX];
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        assert_int_equal(run(cases[i].program, "--check-config", cases[i].environment, output), 1);
+        assert_int_equal(run(cases[i].program, "--check-config", cases[i].environment, output),
+                         PROGRAM_EXIT_CONFIG);
         if (!strstr(output, cases[i].words))
             fail_msg("emojify-%s said: %s", cases[i].program, output);
     }
@@ -146,9 +148,9 @@ static void assert_secret_may_be_a_file(const char *program, const char *name,
     const char *const from_both[] = {"FACEBOX_USER=any", file, value, NULL};
     if (run(program, "--check-config", from_file, output) != 0)
         fail_msg("emojify-%s does not take %s_FILE: %s", program, name, output);
-    assert_int_equal(run(program, "--check-config", from_nowhere, output), 1);
+    assert_int_equal(run(program, "--check-config", from_nowhere, output), PROGRAM_EXIT_CONFIG);
     assert_non_null(strstr(output, "_FILE: cannot read /nowhere/secret"));
-    assert_int_equal(run(program, "--check-config", from_both, output), 1);
+    assert_int_equal(run(program, "--check-config", from_both, output), PROGRAM_EXIT_CONFIG);
     assert_non_null(strstr(output, "are both set"));
     assert_null(strstr(output, secret));
 }
@@ -210,7 +212,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_page_is_what_the_programs_say_now),
         cmocka_unit_test(help_names_every_setting_of_the_page),
-        cmocka_unit_test(check_config_leaves_with_0_or_1),
+        cmocka_unit_test(check_config_leaves_with_0_or_78),
         cmocka_unit_test(check_config_looks_at_what_belongs_together),
         cmocka_unit_test(every_secret_may_be_given_as_a_file),
         cmocka_unit_test(every_error_code_is_in_the_reference_of_the_api),

@@ -16,6 +16,7 @@
 #include <cmocka.h>
 
 #include "lib/base/clock.h"
+#include "lib/base/program.h"
 #include "support/certificates.h"
 #include "support/grpc_client.h"
 #include "support/redis_server.h"
@@ -202,7 +203,7 @@ static void a_bad_setting_is_named_and_fails(void **state)
     struct fixture *fixture = *state;
     (void)snprintf(fixture->variables[3], 256, "CACHE_MAX_BYTES=lots");
     spawn_program(fixture);
-    assert_int_equal(wait_for_exit(fixture), 1);
+    assert_int_equal(wait_for_exit(fixture), PROGRAM_EXIT_CONFIG);
     assert_log_has(fixture, "CACHE_MAX_BYTES=lots");
 }
 
@@ -317,7 +318,7 @@ static void a_bad_redis_url_fails_without_its_password(void **state)
     struct fixture *fixture = *state;
     (void)snprintf(fixture->variables[3], 256, "REDIS_URL=redis://me:sesame@host:port");
     spawn_program(fixture);
-    assert_int_equal(wait_for_exit(fixture), 1);
+    assert_int_equal(wait_for_exit(fixture), PROGRAM_EXIT_CONFIG);
     assert_log_has(fixture, "REDIS_URL");
     assert_log_has(fixture, "the port must be a number");
     assert_log_lacks(fixture, "sesame");
@@ -351,7 +352,7 @@ static void tls_files_that_are_not_right_are_named_and_fail(void **state)
     struct fixture *fixture = *state;
     (void)snprintf(fixture->variables[3], 256, "TLS_CA=/no/such/file");
     spawn_program(fixture);
-    assert_int_equal(wait_for_exit(fixture), 1);
+    assert_int_equal(wait_for_exit(fixture), PROGRAM_EXIT_CONFIG);
     assert_log_has(fixture, "TLS_CA, TLS_CERT and TLS_KEY must be given together");
 }
 

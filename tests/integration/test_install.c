@@ -195,6 +195,21 @@ static void each_unit_is_exposed_less_than_two_and_a_half(void **state)
                       "/emojify-$p.service || exit 1; done");
 }
 
+/*
+ * systemd's RemoveIPC= deletes what the user has in /dev/shm when the unit stops, and the local
+ * tier is there. A unit that starts again after a mistake in its settings does so for ever.
+ */
+static void a_restart_keeps_the_tier_and_a_mistake_ends_the_unit(void **state)
+{
+    struct fixture *fixture = *state;
+    install_units(fixture);
+    run_well(fixture, "! grep -q '^RemoveIPC=' " UNITS "/emojify-api.service && "
+                      "for p in api cache facebox; do "
+                      "grep -qx 'Type=notify' " UNITS "/emojify-$p.service && "
+                      "grep -qx 'RestartPreventExitStatus=78' " UNITS "/emojify-$p.service || "
+                      "exit 1; done");
+}
+
 static void users_and_directories_are_made_as_the_units_need_them(void **state)
 {
     struct fixture *fixture = *state;
@@ -248,6 +263,8 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(systemd_takes_the_units_as_they_are, setup, teardown),
         cmocka_unit_test_setup_teardown(each_unit_is_exposed_less_than_two_and_a_half, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(a_restart_keeps_the_tier_and_a_mistake_ends_the_unit, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(the_detector_starts_with_what_its_unit_lets_it_see_of_proc,
                                         setup, teardown),

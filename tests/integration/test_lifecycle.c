@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "lib/base/clock.h"
+#include "lib/base/program.h"
 #include "support/cmocka.h"
 #include "support/fcgi_peer.h"
 #include "support/process.h"
@@ -208,11 +209,13 @@ static void a_bad_setting_stops_the_start_with_its_name_value_and_range(void **s
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         char output[4096];
         /* Not only with --check-config: the start itself refuses. */
-        assert_int_equal(run(cases[i].program, NULL, cases[i].setting, output, sizeof(output)), 1);
+        assert_int_equal(run(cases[i].program, NULL, cases[i].setting, output, sizeof(output)),
+                         PROGRAM_EXIT_CONFIG);
         if (!strstr(output, cases[i].setting) || !strstr(output, cases[i].allowed))
             fail_msg("%s: %s", cases[i].setting, output);
         assert_int_equal(
-            run(cases[i].program, "--check-config", cases[i].setting, output, sizeof(output)), 1);
+            run(cases[i].program, "--check-config", cases[i].setting, output, sizeof(output)),
+            PROGRAM_EXIT_CONFIG);
     }
 }
 

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 
+#include "lib/base/service_manager.h"
+
 #ifndef APP_VERSION
 #error "APP_VERSION comes from the Makefile"
 #endif
@@ -23,10 +25,10 @@ enum option_id {
 static void print_help(const struct program *program)
 {
     printf("%s %s: %s\n\n"
-           "usage: %s [--help | --version | --check-config]%s\n\n"
-           "  --help          this text\n"
+           "usage: %s [-h | --help | --version | --check-config]%s\n\n"
+           "  -h, --help      this text\n"
            "  --version       the version\n"
-           "  --check-config  check the settings below and leave with 0 or 1\n",
+           "  --check-config  check the settings below and leave with 0 or 78\n",
            program->name, APP_VERSION, program->summary, program->name,
            program->listen ? " [--listen ADDRESS]" : "");
     if (program->listen)
@@ -81,7 +83,7 @@ static bool parse_options(struct program *program, int argc, char **argv, bool *
         {NULL, 0, NULL, 0},
     };
     int option;
-    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+    while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
         if (option == OPTION_HELP) {
             print_help(program);
             *exit_status = EXIT_SUCCESS;
@@ -124,7 +126,7 @@ bool program_start(struct program *program, int argc, char **argv, int *exit_sta
     struct err_buf why = {.text = "out of memory"};
     if (config_load(&program->config_table, program->config, getenv, &why)) {
         fprintf(stderr, "%s: %s\n", program->name, why.text);
-        *exit_status = EXIT_FAILURE;
+        *exit_status = PROGRAM_EXIT_CONFIG;
         return false;
     }
     if (check_only) {
@@ -165,12 +167,15 @@ int program_wait_for_stop(const struct log *log)
     sigset_t set;
     waited_signals(&set);
     int former = LOG_LEVEL__MAX;
+    service_manager_tell("READY=1");
     for (;;) {
         int signal_number = 0;
         if (sigwait(&set, &signal_number) != 0 || signal_number == SIGHUP)
             continue;
-        if (signal_number != SIGUSR2)
+        if (signal_number != SIGUSR2) {
+            service_manager_tell("STOPPING=1");
             return signal_number;
+        }
         toggle_debug(log, &former);
     }
 }

@@ -15,6 +15,8 @@
 
 #include "lib/base/config.h"
 
+enum { PROGRAM_EXIT_CONFIG = 78 }; /* EX_CONFIG of sysexits.h; the units know it */
+
 struct program {
     const char *name;    /* "emojify-api" */
     const char *module;  /* name in the log: "api" */
@@ -35,14 +37,16 @@ struct program {
  *
  * True: go on, with `program->log_sink` ready. False: the program is done, for
  * --help, --version, --check-config or a mistake, and must leave with
- * `*exit_status`; it has said why, and there is nothing to release.
+ * `*exit_status`; it has said why, and there is nothing to release. After a mistake in the
+ * configuration the status is PROGRAM_EXIT_CONFIG: starting it again would not help.
  */
 bool program_start(struct program *program, int argc, char **argv, int *exit_status);
 
 /*
- * Sleep until SIGTERM, SIGINT or SIGUSR1 comes; returns its number. SIGHUP is
- * ignored. SIGUSR2 makes the log's sink take debug records as well, and the next
- * one gives it its former level back.
+ * Tell the service manager that the program serves (READY=1), sleep until SIGTERM, SIGINT or
+ * SIGUSR1 comes, tell it so (STOPPING=1) and return the signal's number. SIGHUP is ignored.
+ * SIGUSR2 makes the log's sink take debug records as well, and the next one gives it its former
+ * level back.
  */
 int program_wait_for_stop(const struct log *log);
 
