@@ -123,6 +123,26 @@ static void a_page_may_emojify(void **state)
     http_reply_release(&reply);
 }
 
+/* Each alone, as a library or a tracer adds it. */
+static void headers_that_pages_send_are_allowed(void **state)
+{
+    static const char *const names[] = {
+        "authorization", "content-type", "x-request-id",  "x-requested-with", "traceparent",
+        "tracestate",    "baggage",      "if-none-match", "if-match",         "range"};
+    const struct scene *scene = *state;
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        char asked[80];
+        struct http_reply reply;
+        (void)snprintf(asked, sizeof(asked), "Access-Control-Request-Headers: %s", names[i]);
+        ask(scene, "OPTIONS", "/api/",
+            HEADERS(FROM_A, "Access-Control-Request-Method: POST", asked), &reply);
+        assert_non_null(http_reply_header(&reply, "Access-Control-Allow-Headers"));
+        assert_int_equal(
+            strcasecmp(http_reply_header(&reply, "Access-Control-Allow-Headers"), names[i]), 0);
+        http_reply_release(&reply);
+    }
+}
+
 static void a_preflight_for_what_is_not_allowed_gets_the_vary_lines_only(void **state)
 {
     static const char *const cases[][3] = {
@@ -206,6 +226,7 @@ int main(void)
         cmocka_unit_test(every_answer_varies_by_origin),
         cmocka_unit_test(any_page_may_read_answers_and_errors_without_credentials),
         cmocka_unit_test(a_page_may_emojify),
+        cmocka_unit_test(headers_that_pages_send_are_allowed),
         cmocka_unit_test(a_preflight_for_what_is_not_allowed_gets_the_vary_lines_only),
         cmocka_unit_test(options_that_is_no_preflight_is_not_allowed),
         cmocka_unit_test(the_operators_paths_are_no_pages_business),

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* run: seconds=38 */
+/* run: alone seconds=38 */
 /*
  * No descriptors, no memory, no RUN_DIR: a running process is refused what it needs, by limits
  * that are put on it from outside and by what happens to the file system under it.

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* run: seconds=31 */
+/* run: alone seconds=31 */
 /*
  * Siblings that die and are told to stop while clients load them. Every answer's bytes are
  * compared: a process that ends may cost the requests in its hands, never a wrong byte.

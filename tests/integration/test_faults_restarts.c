@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* run: seconds=29 */
+/* run: alone seconds=29 */
 /*
  * Cache and face detection killed and started again every second while clients load the service:
  * requests may fail, no answer may be wrong, and at the end all is as before. Some seconds of it

@@ -47,6 +47,13 @@ bool utf8_is_valid(const char *text, size_t len)
     return true;
 }
 
+/* U+202A to U+202E and U+2066 to U+2069 (Unicode Standard Annex 9, 2.1 to 2.4). */
+static bool is_bidi_control(const unsigned char s[3])
+{
+    return s[0] == 0xe2 && ((s[1] == 0x80 && s[2] >= 0xaa && s[2] <= 0xae) ||
+                            (s[1] == 0x81 && s[2] >= 0xa6 && s[2] <= 0xa9));
+}
+
 size_t utf8_printable_len(const char *text, size_t len)
 {
     size_t step = utf8_char_len(text, len);
@@ -55,7 +62,7 @@ size_t utf8_printable_len(const char *text, size_t len)
         return 0;
     if (step == 2 && s[0] == 0xc2 && s[1] < 0xa0)
         return 0;
-    return step;
+    return step == 3 && is_bidi_control(s) ? 0 : step;
 }
 
 void utf8_copy_printable(char *out, size_t max, const char *text, size_t len)

@@ -20,7 +20,8 @@ size_t utf8_char_len(const char *text, size_t len);
 bool utf8_is_valid(const char *text, size_t len);
 
 /*
- * Like utf8_char_len, but also 0 for a control character (C0, DEL, C1): what
+ * Like utf8_char_len, but also 0 for a control character (C0, DEL, C1) and for one that
+ * changes the direction of the text around it, so that a line reads as something else: what
  * can be shown as it is to a person or a terminal.
  */
 size_t utf8_printable_len(const char *text, size_t len);

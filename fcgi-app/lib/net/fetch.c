@@ -18,6 +18,9 @@
 #include "lib/net/http_client.h"
 #include "lib/net/http_handle.h"
 
+/* RFC 9110, 15.3.7: the answer to a request with Range, which is never sent. */
+enum { PARTIAL_CONTENT = 206 };
+
 enum { KEPT_CONNECTIONS = 4, KEPT_SECONDS = 15, SHOWN_NAME = 100 };
 
 #define CANNOT "the picture could not be fetched: "
@@ -375,6 +378,9 @@ static enum app_err run_hop(struct hop *hop, bool *redirected)
         return explain_status(hop, status);
     if (code != CURLE_OK)
         return explain_failure(hop, code);
+    if (status == PARTIAL_CONTENT)
+        return err_set(hop->why, APP_ORIGIN_FAILED,
+                       "the picture's server sent a part, which nobody had asked for");
     return is_success(status) ? APP_OK : explain_status(hop, status);
 }
 

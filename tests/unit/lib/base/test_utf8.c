@@ -59,6 +59,20 @@ static void control_characters_are_not_printable(void **state)
     assert_int_equal(utf8_printable_len("\xc2\xa0", 2), 2);
 }
 
+static void controls_of_the_text_s_direction_are_not_printable(void **state)
+{
+    (void)state;
+    static const unsigned controls[][2] = {{0x202a, 0x202e}, {0x2066, 0x2069}};
+    for (unsigned code = 0x2000; code < 0x2100; code++) {
+        bool is_control = false;
+        for (size_t i = 0; i < 2; i++)
+            is_control |= code >= controls[i][0] && code <= controls[i][1];
+        const char text[] = {(char)0xe2, (char)(0x80 | (code >> 6 & 0x3f)),
+                             (char)(0x80 | (code & 0x3f))};
+        assert_int_equal(utf8_printable_len(text, 3), is_control ? 0 : 3);
+    }
+}
+
 static void a_copy_is_one_line_and_cuts_no_character(void **state)
 {
     (void)state;
@@ -81,6 +95,7 @@ int main(void)
         cmocka_unit_test(malformed_characters_have_none),
         cmocka_unit_test(a_character_that_is_cut_off_is_malformed),
         cmocka_unit_test(control_characters_are_not_printable),
+        cmocka_unit_test(controls_of_the_text_s_direction_are_not_printable),
         cmocka_unit_test(a_copy_is_one_line_and_cuts_no_character),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* run: alone */
 #include "lib/fcgi/connection.h"
 
 #include <pthread.h>

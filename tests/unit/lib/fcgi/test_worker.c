@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* run: seconds=25 */
+/* run: alone seconds=25 */
 #include "lib/fcgi/worker.h"
 
 #include <errno.h>

@@ -155,6 +155,8 @@ static void a_status_that_is_no_success_is_told(void **state)
          "the picture could not be fetched: the server answered 300"},
         {"302 Nowhere", APP_FETCH_FAILED,
          "the picture could not be fetched: the server answered 302"},
+        {"206 Partial Content", APP_ORIGIN_FAILED,
+         "the picture's server sent a part, which nobody had asked for"},
         {"600 What", APP_FETCH_FAILED, "the picture could not be fetched: the server answered 600"},
         {"500 Oops", APP_ORIGIN_FAILED, "the picture's server answered 500"},
         {"503 Later", APP_ORIGIN_FAILED, "the picture's server answered 503"},
