@@ -33,13 +33,14 @@ check-headers: $(BUILD)/generated/stamp
 	$(Q)printf '%s\n' $(filter %.h,$(OWN_C)) | xargs -P 2 -I{} $(lastword $(CC)) $(CPPFLAGS) $(CFLAGS) \
 		-Werror -fsyntax-only -Wno-pedantic -x c -include {} /dev/null
 
-# Functions that have a safer sister, functions that are too long, and includes that a room
-# may not have.
+# Functions that have a safer sister, that are too long, or that have too many parameters, and
+# includes that a room may not have.
 BANNED := strcpy strcat sprintf vsprintf strtok gmtime localtime atoi atol gets
 check-lint:
 	$(call say,LINT,)
 	$(Q)! grep -nwE "($$(echo $(BANNED) | tr ' ' '|')) *\(" $(OWN_C)
 	$(Q)awk -f tests/function-length.awk -v max=100 $(OWN_C)
+	$(Q)awk -f tests/parameters.awk -v max=5 -v list=tests/parameters.list $(filter fcgi-app/%.c,$(OWN_C))
 	$(Q)awk -f tests/includes.awk $(OWN_C)
 
 # clangd reads compile_flags.txt as well.
