@@ -7,7 +7,7 @@
 #include <math.h>
 #include <vips/vips.h>
 
-#include "lib/picture/picture_private.h"
+#include "lib/picture/picture_vips.h"
 
 enum { DETECTION_QUALITY = 90 };
 
@@ -26,7 +26,7 @@ static const double WORTH_REDUCING = 1.25;
 /* By how much the picture is to be reduced; 1: not at all. */
 static double choose_scale(const struct picture *picture)
 {
-    if (picture->source_is_plain && picture->source_is_jpeg)
+    if (picture_source_is_plain(picture) && picture_source_is_jpeg(picture))
         return 1;
     int longer = MAX(picture_width(picture), picture_height(picture));
     double scale = (double)longer / DETECTION_SIDE;
@@ -38,7 +38,7 @@ enum app_err detection_copy_make(const struct picture *picture, const void *sour
                                  struct err_buf *why)
 {
     double scale = choose_scale(picture);
-    if (picture->source_is_plain && scale <= 1) {
+    if (picture_source_is_plain(picture) && scale <= 1) {
         *copy = (struct detection_copy){.data = source, .len = len, .scale = 1};
         return APP_OK;
     }
@@ -50,7 +50,8 @@ enum app_err detection_copy_make(const struct picture *picture, const void *sour
     int status = -1;
     picture_watch_init(&watch, deadline_ns);
     /* A copy is a new image on the same pixels: other threads may watch the original. */
-    if (vips_copy(picture->image, &own, NULL) == 0 && picture_opaque(own, scale, &lazy) == 0) {
+    if (vips_copy(picture_image(picture), &own, NULL) == 0 &&
+        picture_opaque(own, scale, &lazy) == 0) {
         picture_watch_start(&watch, lazy);
         status = vips_jpegsave_buffer(lazy, &jpeg, &jpeg_len, "Q", DETECTION_QUALITY, "strip", TRUE,
                                       NULL);

@@ -14,7 +14,7 @@
 #include "api/image/overlay.h"
 #include "lib/base/buf.h"
 #include "lib/base/limits.h"
-#include "lib/picture/picture_private.h"
+#include "lib/picture/picture_vips.h"
 
 #define TEXT_FAILED    "the emoji cannot be drawn"
 #define TEXT_TOO_LARGE "the emojified picture is too large"
@@ -198,7 +198,7 @@ enum app_err emojify_draw(const struct picture *picture, const struct face *face
         goto out;
     }
     struct overlay overlay = {sprites.list, sprites.count};
-    if (build(picture->image, &overlay, encoder->has_alpha, &image)) {
+    if (build(picture_image(picture), &overlay, encoder->has_alpha, &image)) {
         err = picture_failure(&watch, APP_INTERNAL, TEXT_FAILED, why);
         goto out;
     }

@@ -513,3 +513,18 @@ const unsigned char *picture_pixels(const struct picture *picture)
 {
     return vips_image_get_data(picture->image);
 }
+
+VipsImage *picture_image(const struct picture *picture)
+{
+    return picture->image;
+}
+
+bool picture_source_is_plain(const struct picture *picture)
+{
+    return picture->source_is_plain;
+}
+
+bool picture_source_is_jpeg(const struct picture *picture)
+{
+    return picture->source_is_jpeg;
+}
