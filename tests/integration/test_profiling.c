@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "lib/base/clock.h"
+#include "lib/base/program.h"
 #include "support/build_path.h"
 #include "support/cmocka.h"
 #include "support/command.h"
@@ -49,13 +50,15 @@ static void with_profiling_but_no_token_it_refuses_to_start(void **state)
     char output[4096];
     (void)state;
     const char *const no_token[] = {"PROFILE=on", NULL};
-    assert_int_equal(run_api("--check-config", no_token, output, sizeof(output)), 1);
+    assert_int_equal(run_api("--check-config", no_token, output, sizeof(output)),
+                     PROGRAM_EXIT_CONFIG);
     assert_contains(output, "PROFILE=on needs PROFILE_TOKEN, or PROFILE_AUTH=none");
-    assert_int_equal(run_api(NULL, no_token, output, sizeof(output)), 1);
+    assert_int_equal(run_api(NULL, no_token, output, sizeof(output)), PROGRAM_EXIT_CONFIG);
     assert_contains(output, "PROFILE=on needs PROFILE_TOKEN");
 
     const char *const short_token[] = {"PROFILE=on", "PROFILE_TOKEN=only-15-letters", NULL};
-    assert_int_equal(run_api("--check-config", short_token, output, sizeof(output)), 1);
+    assert_int_equal(run_api("--check-config", short_token, output, sizeof(output)),
+                     PROGRAM_EXIT_CONFIG);
     assert_contains(output, "must have at least 16 characters");
     assert_null(strstr(output, "only-15-letters"));
 
