@@ -23,10 +23,14 @@ struct turn_call work_turn_call(const struct app *app, enum turn_kind kind)
     };
 }
 
+/* curl measures in milliseconds, so that it may end a transfer so much before its deadline. */
+enum { EARLY_MS = 5 };
+
 /* Reasons of the one who ran it, which are no reasons for the others. */
 static bool gives_up(const struct pipeline *pipeline, enum app_err err)
 {
-    return err == APP_CLIENT_GONE || (err && clock_now_ns() >= pipeline->deadline_ns);
+    return err == APP_CLIENT_GONE ||
+           (err && clock_now_ns() >= pipeline->deadline_ns - EARLY_MS * NS_PER_MS);
 }
 
 static enum app_err run_in_turn(struct pipeline *pipeline, const struct pipeline_source *source,
