@@ -11,8 +11,9 @@
 #     alone              nothing runs beside it, for it looks at milliseconds or shares of CPU time
 #     seconds=N          it takes about so long; those that take longest start first
 #
-# Other words are for mk/tests.mk. TEST_JOBS programs run at a time. Most of them wait most of
-# the time, so by default there are two for each processor.
+# Other words are for mk/tests.mk. TEST_JOBS programs run at a time, by default one for each
+# processor. Two for each take a quarter less time, and now and then one of those that look at a
+# request under way comes too late.
 set -u
 cd "$(dirname "$0")/.."
 
@@ -20,7 +21,7 @@ TEST_LOGS=build/test-logs
 export TEST_LOGS
 mkdir -p "$TEST_LOGS"
 rm -f "$TEST_LOGS"/*.count
-jobs=${TEST_JOBS:-$(($(nproc) * 2))}
+jobs=${TEST_JOBS:-$(nproc)}
 web_servers=${WEB_SERVERS:-lighttpd}
 
 # "alone|beside SECONDS WEB PROGRAM" for each run of a program.
