@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/picture/picture.h"
 #include "support/cmocka.h"
 
 static void require(int status)
@@ -202,4 +203,18 @@ struct sample sample_many_scans(int scans)
     many.len = len + 2;
     sample_release(&once);
     return many;
+}
+
+int sample_library_start(void **state)
+{
+    struct err_buf why = {.text = ""};
+    (void)state;
+    return picture_library_init("test", &why) ? -1 : 0;
+}
+
+int sample_library_stop(void **state)
+{
+    (void)state;
+    picture_library_release();
+    return 0;
 }

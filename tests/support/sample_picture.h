@@ -49,4 +49,8 @@ struct sample sample_png_header(uint32_t width, uint32_t height);
  */
 struct sample sample_many_scans(int scans);
 
+/* Group set-up and tear-down of tests that open pictures: libvips, as the programs start it. */
+int sample_library_start(void **state);
+int sample_library_stop(void **state);
+
 #endif

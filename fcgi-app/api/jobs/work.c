@@ -23,7 +23,7 @@ struct turn_call work_turn_call(const struct app *app, enum turn_kind kind)
     };
 }
 
-/* curl measures in milliseconds, so that it may end a transfer so much before its deadline. */
+/* curl counts whole milliseconds, so a transfer may time out a little before its deadline. */
 enum { EARLY_MS = 5 };
 
 /* Reasons of the one who ran it, which are no reasons for the others. */

@@ -55,20 +55,18 @@ static enum app_err source_from_picture(struct exchange *exchange, struct pipeli
     return err;
 }
 
-/* The URL as it is asked for: without its fragment, which is for the client (RFC 3986, 3.5). */
-static enum app_err url_to_fetch(struct exchange *exchange, const char *text, size_t len,
-                                 const char **fetched)
+/* The normal form of a URL, in the request's arena. */
+static enum app_err normalise(struct exchange *exchange, const char *text, size_t len,
+                              const char **url)
 {
-    struct buf url;
-    const char *fragment = memchr(text, '#', len);
-    buf_init(&url, 3 * LIMIT_REQUEST_URL);
-    enum app_err err =
-        url_normalise(text, fragment ? (size_t)(fragment - text) : len, &url, &exchange->why);
+    struct buf normal;
+    buf_init(&normal, 3 * LIMIT_REQUEST_URL); /* every byte may become three by percent-encoding */
+    enum app_err err = url_normalise(text, len, &normal, &exchange->why);
     if (!err) {
-        *fetched = arena_strndup(exchange->request->arena, url.data, url.len);
-        err = *fetched ? APP_OK : APP_NO_MEMORY;
+        *url = arena_strndup(exchange->request->arena, normal.data, normal.len);
+        err = *url ? APP_OK : APP_NO_MEMORY;
     }
-    buf_release(&url);
+    buf_release(&normal);
     return err;
 }
 
@@ -76,30 +74,23 @@ static enum app_err url_to_fetch(struct exchange *exchange, const char *text, si
 static enum app_err source_from_url(struct exchange *exchange, struct pipeline_source *source,
                                     char key[PICTURE_KEY_LEN + 1])
 {
-    struct buf url;
-    const char *body;
+    const char *body, *url;
     size_t len;
-    const char *fetched = NULL;
-
-    /* Every byte may become three by percent-encoding. */
-    buf_init(&url, 3 * LIMIT_REQUEST_URL);
     enum app_err err = request_read_body(exchange->request, LIMIT_REQUEST_URL, &body, &len);
-    if (err == APP_TOO_LARGE) {
-        err_set(&exchange->why, err, "the URL is longer than %d bytes", LIMIT_REQUEST_URL);
-        goto out;
-    }
-    if (!err) {
-        trim(&body, &len);
-        err = url_normalise(body, len, &url, &exchange->why);
-    }
+    if (err == APP_TOO_LARGE)
+        return err_set(&exchange->why, err, "the URL is longer than %d bytes", LIMIT_REQUEST_URL);
+    if (err)
+        return err;
+    trim(&body, &len);
+    err = normalise(exchange, body, len, &url);
     if (!err)
-        err = picture_key_of_url(url.data, url.len, key);
+        err = picture_key_of_url(url, strlen(url), key);
+    /* A fragment is for the client (RFC 3986, 3.5): part of the key, and not asked for. */
+    const char *fragment = memchr(body, '#', len);
+    if (!err && fragment)
+        err = normalise(exchange, body, (size_t)(fragment - body), &url);
     if (!err)
-        err = url_to_fetch(exchange, body, len, &fetched);
-    if (!err)
-        *source = (struct pipeline_source){.key = key, .url = fetched};
-out:
-    buf_release(&url);
+        *source = (struct pipeline_source){.key = key, .url = url};
     return err;
 }
 

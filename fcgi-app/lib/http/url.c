@@ -44,7 +44,6 @@ static bool is_digit(char c)
     return c >= '0' && c <= '9';
 }
 
-/* The value of a hex digit, -1 when it is none. */
 static bool is_one_of(char c, const char *set)
 {
     return c != '\0' && strchr(set, c);

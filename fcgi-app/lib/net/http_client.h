@@ -83,7 +83,7 @@ enum app_err http_client_request(struct http_client *client, const struct http_r
     __attribute__((warn_unused_result));
 
 struct http_fetch {
-    const char *url; /* absolute, http or https, as url_normalise left it */
+    const char *url; /* absolute, http or https, as url_normalise left it; a fragment is not sent */
     const struct address_guard *guard;
     const char *allow_hosts; /* see host_list.h; NULL or "": any may be asked */
     const char *deny_hosts;  /* NULL or "": none is refused by name */
@@ -95,13 +95,14 @@ struct http_fetch {
 
 /*
  * Get a stranger's URL into `body`, which the caller has initialised and
- * releases; what it held is gone, and after an error it is empty. No two calls
+ * releases; what it held is gone, and after an error it is empty. A body that the server has coded
+ * is decoded, and fetch->max_bytes limits what comes out. No two calls
  * share a connection with http_client_request. Errors, with a text for the client in why->text and
  * ours in why->detail: APP_FORBIDDEN_ADDRESS (the guard's, or a host that the lists refuse);
  * APP_FETCH_FAILED (name unknown, the server answered 4xx or something that is not 2xx, more than
  * LIMIT_FETCH_REDIRECTS redirects, a redirect to another scheme); APP_ORIGIN_FAILED (5xx, refused,
- * reset, bad TLS); APP_ORIGIN_TIMEOUT; APP_TOO_LARGE; APP_CLIENT_GONE as above;
- * APP_NO_MEMORY.
+ * reset, bad TLS, 206, a content coding that is broken or unknown); APP_ORIGIN_TIMEOUT;
+ * APP_TOO_LARGE; APP_CLIENT_GONE as above; APP_NO_MEMORY.
  */
 enum app_err http_client_fetch(struct http_client *client, const struct http_fetch *fetch,
                                struct buf *body, struct err_buf *why)

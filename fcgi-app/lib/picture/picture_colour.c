@@ -50,8 +50,7 @@ static bool needs_profile(VipsImage *image)
     return profile_fits(image, profile, len) && !srgb_profile_is(profile, len);
 }
 
-/* A detector sees faces in the colours of any RGB; those of CMYK may be far off without a profile.
- */
+/* A detector finds faces in any RGB colours. Those of CMYK may be far off without a profile. */
 static bool is_close_enough(VipsImage *image)
 {
     return vips_image_get_interpretation(image) != VIPS_INTERPRETATION_CMYK;
@@ -64,8 +63,7 @@ static int transform_colours(VipsImage *image, VipsImage **out)
                               VIPS_INTENT_PERCEPTUAL, "depth", 8, NULL);
 }
 
-/* The colours by the profile, beside them the alpha: libvips would take it for a colour of 8 bits.
- */
+/* Converts the colours only: libvips would read a 16-bit alpha as if it had 8 bits. */
 static int transform(VipsImage *image, VipsImage **out)
 {
     if (!vips_image_hasalpha(image))

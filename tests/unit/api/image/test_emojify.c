@@ -643,20 +643,6 @@ static void several_threads_draw_with_one_artwork(void **state)
     artwork_close(&artwork);
 }
 
-static int start(void **state)
-{
-    (void)state;
-    struct err_buf why = {.text = ""};
-    return picture_library_init("test_emojify", &why) ? -1 : 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    picture_library_release();
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -683,5 +669,5 @@ int main(void)
         cmocka_unit_test(a_result_above_the_limit_is_refused),
         cmocka_unit_test(several_threads_draw_with_one_artwork),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, sample_library_start, sample_library_stop);
 }

@@ -523,20 +523,6 @@ static void several_threads_open_pictures_at_once(void **state)
     }
 }
 
-static int start(void **state)
-{
-    (void)state;
-    struct err_buf why = {.text = ""};
-    return picture_library_init("test_picture", &why) ? -1 : 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    picture_library_release();
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -565,5 +551,5 @@ int main(void)
         cmocka_unit_test(reducing_refuses_what_opening_refuses),
         cmocka_unit_test(several_threads_open_pictures_at_once),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, sample_library_start, sample_library_stop);
 }

@@ -250,20 +250,6 @@ static void black_ink_without_a_profile_is_black(void **state)
     picture_free(&picture);
 }
 
-static int start(void **state)
-{
-    (void)state;
-    struct err_buf why = {.text = ""};
-    return picture_library_init("test_picture", &why) ? -1 : 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    picture_library_release();
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -280,5 +266,5 @@ int main(void)
         cmocka_unit_test(alpha_that_is_full_everywhere_is_none),
         cmocka_unit_test(black_ink_without_a_profile_is_black),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, sample_library_start, sample_library_stop);
 }

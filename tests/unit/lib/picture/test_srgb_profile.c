@@ -10,6 +10,7 @@
 
 #include "lib/picture/picture.h"
 #include "support/cmocka.h"
+#include "support/sample_picture.h"
 
 enum { TAGS = 6, TABLE = 256, MAX = 4096 };
 
@@ -183,20 +184,6 @@ static void no_cut_or_changed_profile_is_read_beyond_its_end(void **state)
     }
 }
 
-static int start(void **state)
-{
-    (void)state;
-    struct err_buf why = {.text = ""};
-    return picture_library_init("test_srgb_profile", &why) ? -1 : 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    picture_library_release();
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -206,5 +193,5 @@ int main(void)
         cmocka_unit_test(a_profile_with_tables_before_the_matrix_is_not_looked_into),
         cmocka_unit_test(no_cut_or_changed_profile_is_read_beyond_its_end),
     };
-    return cmocka_run_group_tests_name("srgb_profile", tests, start, stop);
+    return cmocka_run_group_tests(tests, sample_library_start, sample_library_stop);
 }
