@@ -204,6 +204,8 @@ static void a_restart_keeps_the_tier_and_a_mistake_ends_the_unit(void **state)
     struct fixture *fixture = *state;
     install_units(fixture);
     run_well(fixture, "! grep -q '^RemoveIPC=' " UNITS "/emojify-api.service && "
+                      "grep -q '^ExecStopPost=.*78.* stop emojify-api.socket' " UNITS
+                      "/emojify-api.service && "
                       "for p in api cache facebox; do "
                       "grep -qx 'Type=notify' " UNITS "/emojify-$p.service && "
                       "grep -qx 'RestartPreventExitStatus=78' " UNITS "/emojify-$p.service || "

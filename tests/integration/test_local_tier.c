@@ -446,7 +446,7 @@ static void many_who_want_one_cold_file_cost_one_call(void **state)
 /* Of a picture that was never direct: the web server cannot say 404, since nobody looked. */
 static void a_request_over_which_the_process_dies_is_a_failure_and_not_a_404(void **state)
 {
-    enum { ASKED_MS = 300, PROCESSES = 2 };
+    enum { PROCESSES = 2 };
     const struct scene *scene = *state;
     pid_t pids[PROCESSES];
     char url[128];
@@ -456,7 +456,8 @@ static void a_request_over_which_the_process_dies_is_a_failure_and_not_a_404(voi
     assert_true(count > 0);
     (void)scene_signal(scene, "cache", SIGSTOP); /* so that the application has it in its hands */
     struct http_job *job = http_job_start(&(struct http_call){.url = url});
-    sleep_ms(ASKED_MS);
+    scene_wait_metric(scene, "emojify_requests_in_flight",
+                      2); /* that one, and this for the metric */
     for (size_t i = 0; i < count; i++)
         assert_int_equal(kill(pids[i], SIGKILL), 0);
     bool answered = http_job_wait(&job, &reply);
