@@ -61,7 +61,7 @@ endif
 CFLAGS   := -std=gnu11 $(COMMON) $(WARNINGS) $(WARNINGS_C)
 CXXFLAGS := -std=gnu++17 $(COMMON) $(WARNINGS)
 
-LIBS := -lfcgi -lprotobuf-c -lgrpc -lgpr -lcurl -lcjose -lcrypto -ljansson -lmicrohttpd -lhiredis \
+LIBS := -lprotobuf-c -lgrpc -lgpr -lcurl -lcjose -lcrypto -ljansson -lmicrohttpd -lhiredis \
 	$(shell pkg-config --libs vips 2>/dev/null) -ldw -lz -lxxhash -lstdc++ -lm
 LIBS_profiling := -lprofiler
 LIBS_facebox := -lXNNPACK

@@ -3,11 +3,11 @@
 
 # Programs of tests/bench/, which the scripts there run.
 BENCH_PROGRAMS := $(patsubst tests/%_main.c,$(BUILD)/tests/%,$(wildcard tests/bench/*_main.c))
-$(BENCH_PROGRAMS): %: %_main.o $(BUILD)/api.a $(ARCHIVES_api) $(BUILD)/lib.a $(BUILD)/proto.a
+$(BENCH_PROGRAMS): %: %_main.o $(BUILD)/support.a $(BUILD)/api.a $(ARCHIVES_api) $(BUILD)/lib.a $(BUILD)/proto.a
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
-$(BUILD)/tests/bench/fcgi: $(BUILD)/tests/support/fcgi_peer.o
 $(BUILD)/tests/bench/micro: LIBS := $(LIBS_api) $(LIBS)
+$(BUILD)/tests/bench/bare: LIBS += -lfcgi
 
 COUNT_ALLOCATIONS := $(BUILD)/tests/bench/count_allocations.so
 $(COUNT_ALLOCATIONS): tests/bench/count_allocations.c tests/bench/allocations.h

@@ -56,7 +56,7 @@ $(INTEGRATION_TESTS): %: %.o $(BUILD)/support.a $(BUILD)/lib.a $(BUILD)/proto.a
 # A target may be about any room, so it gets all; the linker takes what is used. Only
 # the replay has a main of its own, libFuzzer brings one.
 fuzz_driver := $(if $(filter fuzz,$(VARIANT)),,$(BUILD)/tests/fuzz/replay_main.o)
-$(FUZZ_TARGETS): %: %.o $(fuzz_driver) $(PROGRAMS:%=$(BUILD)/%.a) $(ARCHIVES_api) $(BUILD)/lib.a $(BUILD)/proto.a
+$(FUZZ_TARGETS): %: %.o $(fuzz_driver) $(BUILD)/support.a $(PROGRAMS:%=$(BUILD)/%.a) $(ARCHIVES_api) $(BUILD)/lib.a $(BUILD)/proto.a
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBS_api) $(LIBS_facebox) $(LIBS)
 

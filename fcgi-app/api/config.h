@@ -52,6 +52,11 @@ struct api_config {
     int64_t emojify_queue;       /* 0: by the number of workers */
     int64_t picture_memory_bytes;
     int64_t request_timeout_ms;
+    int64_t upload_timeout_ms;
+    int64_t upload_min_rate; /* bytes a second */
+    int64_t upload_memory_bytes;
+    int64_t send_timeout_ms;
+    int64_t keepalive_timeout_ms;
     int64_t local_cache_ttl_ms;
     const char *local_cache_dir; /* "": there is no local tier */
     int64_t local_cache_bytes;

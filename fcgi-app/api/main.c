@@ -26,6 +26,7 @@
 #include "api/profiler.h"
 #include "api/routes/routes.h"
 #include "lib/base/clock.h"
+#include "lib/base/limits.h"
 #include "lib/base/program.h"
 #include "lib/fcgi/worker.h"
 #include "lib/net/address_guard.h"
@@ -219,6 +220,18 @@ static void app_release(struct app *app)
     breakers_release(&app->breakers);
 }
 
+static struct fcgi_limits connection_limits(const struct api_config *config)
+{
+    return (struct fcgi_limits){
+        .keepalive_ms = config->keepalive_timeout_ms,
+        .upload_ms = config->upload_timeout_ms,
+        .upload_rate = config->upload_min_rate,
+        .send_stall_ms = config->send_timeout_ms,
+        .body_max = LIMIT_PICTURE_BYTES,
+        .memory = (size_t)config->upload_memory_bytes,
+    };
+}
+
 static enum app_err serve(struct app *app, const char *listen_address, struct err_buf *why)
 {
     struct fcgi_server *server = NULL;
@@ -233,6 +246,7 @@ static enum app_err serve(struct app *app, const char *listen_address, struct er
         .is_own = listen_address != NULL,
         .workers = api_config_workers(&app->config),
         .quick = app->tier && app->config.local_cache_ttl_ms > 0,
+        .limits = connection_limits(&app->config),
         .log = &app->log,
         .context = app,
         .worker_init = handler_worker_init,

@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -33,6 +34,7 @@
 #include "lib/wire/cache_item.h"
 #include "profiling/profile.h"
 #include "profiling/profile_proto.h"
+#include "support/fcgi_params.h"
 
 #define KEY "0123456789abcdef0123456789abcdef"
 
@@ -89,32 +91,41 @@ static void run_route(const struct step *step)
         die("the wrong route");
 }
 
-static ptrdiff_t no_body(void *source, char *out, size_t size)
-{
-    (void)source, (void)out, (void)size;
-    return 0;
-}
-
 /* As lighttpd describes it. */
 static void read_request(void)
 {
-    static char method[] = "REQUEST_METHOD=GET", uri[] = "REQUEST_URI=/api/cache/" KEY,
-                query[] = "QUERY_STRING=", length[] = "CONTENT_LENGTH=0",
-                gateway[] = "GATEWAY_INTERFACE=CGI/1.1",
-                software[] = "SERVER_SOFTWARE=lighttpd/1.4.69",
-                protocol[] = "SERVER_PROTOCOL=HTTP/1.1", name[] = "SERVER_NAME=127.0.0.1",
-                address[] = "SERVER_ADDR=127.0.0.1", port[] = "SERVER_PORT=8080",
-                remote[] = "REMOTE_ADDR=127.0.0.1", remote_port[] = "REMOTE_PORT=40000",
-                scheme[] = "REQUEST_SCHEME=http", root[] = "DOCUMENT_ROOT=/var/www/html",
-                status[] = "REDIRECT_STATUS=200", host[] = "HTTP_HOST=127.0.0.1",
-                agent[] = "HTTP_USER_AGENT=curl/7.88.1", accept[] = "HTTP_ACCEPT=*/*",
-                sendfile[] = "EMOJIFY_SENDFILE=/dev/shm/emojify/";
-    char *const environment[] = {method, uri,         query,  length, gateway,  software, protocol,
-                                 name,   address,     port,   remote, scheme,   root,     status,
-                                 host,   remote_port, accept, agent,  sendfile, NULL};
-    must(request_init(&request, arena, &request_log, environment,
-                      (struct request_input){.read = no_body}),
-         "the request");
+    static const char *const environment[] = {"REQUEST_METHOD=GET",
+                                              "REQUEST_URI=/api/cache/" KEY,
+                                              "QUERY_STRING=",
+                                              "CONTENT_LENGTH=0",
+                                              "GATEWAY_INTERFACE=CGI/1.1",
+                                              "SERVER_SOFTWARE=lighttpd/1.4.69",
+                                              "SERVER_PROTOCOL=HTTP/1.1",
+                                              "SERVER_NAME=127.0.0.1",
+                                              "SERVER_ADDR=127.0.0.1",
+                                              "SERVER_PORT=8080",
+                                              "REMOTE_ADDR=127.0.0.1",
+                                              "REQUEST_SCHEME=http",
+                                              "REMOTE_PORT=40000",
+                                              "DOCUMENT_ROOT=/var/www/html",
+                                              "REDIRECT_STATUS=200",
+                                              "HTTP_HOST=127.0.0.1",
+                                              "HTTP_ACCEPT=*/*",
+                                              "HTTP_USER_AGENT=curl/7.88.1",
+                                              "EMOJIFY_SENDFILE=/dev/shm/emojify/",
+                                              NULL};
+    static char *encoded, *params;
+    static size_t len;
+    if (!encoded) {
+        encoded = fcgi_params_encode(environment, &len);
+        params = malloc(len + 1);
+        if (!params)
+            abort();
+    }
+    memcpy(params, encoded, len); /* request_init writes into them */
+    const struct request_input input = {.params = params, .params_len = len};
+    struct err_buf why;
+    must(request_init(&request, arena, &request_log, &input, &why), "the request");
 }
 
 static void run_request(const struct step *step)
@@ -134,9 +145,14 @@ static bool write_nowhere(void *unused, const char *head, size_t head_len,
 static bool write_socket(void *unused, const char *head, size_t head_len,
                          const struct iovec *pieces, size_t count)
 {
-    const struct sender_limits limits = {WRITE_MS, WRITE_MS};
+    struct pollfd writable = {web_server, POLLOUT, 0};
+    struct sender sender;
+    enum sender_result result;
     (void)unused;
-    return sender_send_stdout(web_server, 1, &limits, head, head_len, pieces, count);
+    sender_init(&sender, 1, head, head_len, pieces, count);
+    while ((result = sender_push(&sender, web_server)) == SENDER_BLOCKED)
+        (void)poll(&writable, 1, WRITE_MS);
+    return result == SENDER_DONE;
 }
 
 static void answer(size_t len, bool (*write)(void *unused, const char *head, size_t head_len,

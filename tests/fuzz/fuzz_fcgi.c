@@ -1,19 +1,40 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a peer sends over a connection, as it is: the check of a request's
- * beginning, libfcgi, and the answers, over a pair of sockets. The peer has hung up
- * behind its last byte, so nothing waits. An answer's size is what the query says.
+ * What a web server sends over a connection, in pieces whose sizes the first byte chooses:
+ * the records, the requests made of them, and the answers, over a pair of sockets. An
+ * answer's size is what the query says.
  */
 #include "fuzz/input.h"
 
-#include <fcgiapp.h>
+#include <fcntl.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "lib/base/limits.h"
 #include "lib/fcgi/connection.h"
-#include "lib/fcgi/protocol.h"
+#include "lib/fcgi/watch.h"
 
-enum { ANSWER_MAX = 64 * 1024, BODY_MAX = 4096, INPUT_MAX = 128 * 1024, ROOM = 4 * 1024 * 1024 };
+enum {
+    ANSWER_MAX = 64 * 1024,
+    BODY_MAX = 4096,
+    MEMORY = 16 * 1024,
+    INPUT_MAX = 128 * 1024,
+    ROOM = 4 * 1024 * 1024
+};
+
+static const struct fcgi_limits limits = {
+    .keepalive_ms = 1000,
+    .beginning_ms = 1000,
+    .upload_ms = 1000,
+    .upload_grace_ms = 1000,
+    .upload_rate = 1000,
+    .send_stall_ms = 1000,
+    .send_ms = 1000,
+    .body_max = BODY_MAX,
+    .memory = MEMORY,
+    .connections = 10,
+};
 
 static void handle(void *context, void *worker, struct request *request, struct response *response)
 {
@@ -22,10 +43,13 @@ static void handle(void *context, void *worker, struct request *request, struct 
     size_t len = 0;
     (void)context;
     (void)worker;
-    if (request->method == HTTP_POST && request_read_body(request, BODY_MAX, &body, &len))
+    if (request_body(request, BODY_MAX, &body, &len) == APP_OK)
+        must(len <= BODY_MAX && body[len] == '\0');
+    else
         len = 0;
     (void)request_client_gone(request);
-    size_t answer = strtoul(request->query, NULL, 10) % ANSWER_MAX;
+    (void)request_header_list(request, "Accept");
+    size_t answer = strtoul(request->query, NULL, 10) % (ANSWER_MAX - BODY_MAX);
     if (answer != 1) /* which gives no answer at all */
         (void)response_send(response, 200, "text/plain", filler, answer + len);
 }
@@ -33,95 +57,84 @@ static void handle(void *context, void *worker, struct request *request, struct 
 /* Whole records of the kinds that an application sends. */
 static void check_answer(const unsigned char *data, size_t len)
 {
-    while (len >= PROTOCOL_HEADER_LEN) {
-        size_t content = (size_t)data[4] << 8 | data[5];
-        size_t record = PROTOCOL_HEADER_LEN + content + data[6];
-        must(data[0] == PROTOCOL_VERSION);
-        must(data[1] == RECORD_STDOUT || data[1] == RECORD_STDERR || data[1] == RECORD_END_REQUEST);
-        if (record > len)
+    struct protocol_record record;
+    while (len >= FCGI_HEADER_LEN) {
+        must(protocol_read_header(data, &record));
+        must(record.type == FCGI_STDOUT || record.type == FCGI_END_REQUEST ||
+             record.type == FCGI_GET_VALUES_RESULT || record.type == FCGI_UNKNOWN_TYPE);
+        size_t whole = FCGI_HEADER_LEN + record.content_len + record.padding_len;
+        if (whole > len)
             return;
-        data += record;
-        len -= record;
+        data += whole;
+        len -= whole;
     }
 }
 
-/*
- * libfcgi reads management records within the input by itself, and their lengths can
- * end it: a known fault that docs/security.md tells of. It is left out here.
- */
-static bool has_management_record(const uint8_t *data, size_t size)
-{
-    for (size_t at = 0; size - at >= PROTOCOL_HEADER_LEN;) {
-        size_t record = PROTOCOL_HEADER_LEN + ((size_t)data[at + 4] << 8 | data[at + 5]);
-        record += data[at + 6];
-        if (data[at + 2] == 0 && data[at + 3] == 0)
-            return true;
-        if (record > size - at)
-            return false;
-        at += record;
-    }
-    return false;
-}
-
-static void check_beginning(const uint8_t *data, size_t size)
-{
-    struct fuzz_input input = {data, size};
-    struct beginning beginning = {.reason = NULL};
-    char *scratch = fuzz_text(&input, size);
-    enum beginning_state state =
-        protocol_check_beginning((unsigned char *)scratch, size, &beginning);
-    must(state != BEGINNING_BAD || beginning.reason != NULL);
-    (void)protocol_is_abort(data, size, 1);
-    free(scratch);
-}
-
-static struct connection *the_connection(void)
+static struct connection_context *the_context(void)
 {
     static struct log_sink sink = {.fd = -1, .level = LOG_OFF};
     static const struct log log = {.sink = &sink, .module = "fuzz"};
-    static _Atomic int64_t last_warning_ns;
-    static struct connection *connection;
-    static int stop_fds[2];
-    if (!connection) {
-        must(FCGX_Init() == 0 && pipe(stop_fds) == 0);
-        const struct connection_options options = {.stop_fd = stop_fds[0],
-                                                   .log = &log,
-                                                   .last_warning_ns = &last_warning_ns,
-                                                   .handle = handle};
-        connection = connection_new(&options);
+    static struct connection_context context;
+    if (!context.watch) {
+        context.limits = &limits;
+        context.memory.max = limits.memory;
+        context.intake = (struct intake_limits){BODY_MAX, &context.memory, 10};
+        context.log = &log;
+        context.handle = handle;
+        must(watch_new(eventfd(0, EFD_CLOEXEC), &context.watch) == APP_OK);
     }
-    must(connection != NULL);
-    return connection;
+    return &context;
+}
+
+/* What the thread that holds the connection does. */
+static enum connection_need go_on(struct connection *connection,
+                                  const struct connection_worker *self)
+{
+    enum connection_need need = connection_go_on(connection, self);
+    while (need == NEED_WORKER)
+        need = connection_answer(connection, self);
+    must(connection_deadline(connection) > 0 && connection_rate(connection) >= 0);
+    return need;
+}
+
+static void collect(int fd, unsigned char *answer, size_t *len)
+{
+    ssize_t got;
+    while (*len < ROOM && (got = recv(fd, answer + *len, ROOM - *len, MSG_DONTWAIT)) > 0)
+        *len += (size_t)got;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static unsigned char answer[ROOM];
-    const int room = ROOM;
+    static unsigned char answer[ROOM], scratch[CONNECTION_SCRATCH];
+    static struct arena *arena;
+    struct connection_context *context = the_context();
     int fds[2];
-    if (size > INPUT_MAX)
+    if (size < 1 || size > INPUT_MAX)
         return 0;
-    check_beginning(data, size);
-    if (has_management_record(data, size))
-        return 0;
-    must(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) == 0);
-    for (int i = 0; i < 2; i++)
-        (void)setsockopt(fds[i], SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
-    size_t sent = 0;
-    while (sent < size) {
-        ssize_t len = send(fds[0], data + sent, size - sent, MSG_NOSIGNAL | MSG_DONTWAIT);
-        if (len <= 0)
-            break;
-        sent += (size_t)len;
+    if (!arena)
+        arena = arena_new(LIMIT_REQUEST_ARENA);
+    must(arena && socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds) == 0);
+    const struct connection_worker self = {NULL, arena, scratch};
+    struct connection *connection = connection_new(fds[1], true, context);
+    must(connection != NULL);
+    size_t step = data[0] ? data[0] : size, len = 0;
+    enum connection_need need = NEED_INPUT;
+    for (size_t sent = 1; sent < size && need != NEED_CLOSE; sent += step) {
+        size_t some = size - sent < step ? size - sent : step;
+        must(send(fds[0], data + sent, some, MSG_NOSIGNAL) == (ssize_t)some);
+        need = go_on(connection, &self);
+        collect(fds[0], answer, &len);
     }
-    (void)shutdown(fds[0], SHUT_WR);
-    connection_serve(the_connection(), fds[1], NULL);
-    size_t len = 0;
-    ssize_t got;
-    while (len < sizeof(answer) &&
-           (got = recv(fds[0], answer + len, sizeof(answer) - len, MSG_DONTWAIT)) > 0)
-        len += (size_t)got;
+    if (need != NEED_CLOSE && (size & 1)) {
+        need = connection_give_up(connection);
+        if (need == NEED_WORKER)
+            (void)connection_answer(connection, &self);
+    }
+    collect(fds[0], answer, &len);
+    connection_free(&connection);
     check_answer(answer, len);
+    must(context->memory.used == 0 && context->alive == 0);
     close(fds[0]);
     return 0;
 }

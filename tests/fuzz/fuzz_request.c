@@ -9,19 +9,9 @@
 #include "lib/base/limits.h"
 #include "lib/fcgi/request.h"
 #include "lib/fcgi/response.h"
+#include "support/fcgi_params.h"
 
 enum { VARIABLES_MAX = 64, BODY_MAX = 256 };
-
-static ptrdiff_t read_body(void *source, char *out, size_t size)
-{
-    struct fuzz_input *input = source;
-    size_t len = size < input->left ? size : input->left;
-    if (len > 0)
-        memcpy(out, input->data, len);
-    input->data += len;
-    input->left -= len;
-    return (ptrdiff_t)len;
-}
 
 /* Lines that end in CRLF, and an empty one at the end only. */
 static bool take_answer(void *sink, const char *head, size_t head_len, const struct iovec *pieces,
@@ -61,7 +51,7 @@ static void use(struct request *request)
     must(strlen(request_media_type(request)) <= LIMIT_REQUEST_PARAMS);
     (void)request_accepts_json(request);
     (void)request_header(request, "If-None-Match");
-    enum app_err err = request_read_body(request, BODY_MAX, &body, &len);
+    enum app_err err = request_body(request, BODY_MAX, &body, &len);
     must(err || (len <= BODY_MAX && body[len] == '\0'));
 }
 
@@ -72,8 +62,11 @@ static void serve(struct arena *arena, char *const *environment, struct fuzz_inp
     struct request request;
     struct response response;
     int answers = 0;
-    enum app_err err = request_init(&request, arena, &log, environment,
-                                    (struct request_input){.read = read_body, .source = input});
+    struct err_buf why = {.text = ""};
+    struct request_input raw = {.body_len = input->left};
+    raw.body = fuzz_text(input, input->left);
+    raw.params = fcgi_params_encode((const char *const *)environment, &raw.params_len);
+    enum app_err err = request_init(&request, arena, &log, &raw, &why);
     must(request.id && *request.id && strlen(request.id) <= LIMIT_REQUEST_ID);
     response_init(&response, &request, (struct response_output){take_answer, &answers});
     if (err == APP_OK) {
@@ -83,6 +76,8 @@ static void serve(struct arena *arena, char *const *environment, struct fuzz_inp
     (void)response_header(&response, "Location", err ? "" : request.path);
     (void)response_error(&response, err ? err : APP_BAD_REQUEST, err ? NULL : request.uri);
     must(answers == 1 && response.state == RESPONSE_SENT);
+    free(raw.params);
+    free(raw.body);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -48,7 +48,7 @@ static void echo(struct test_app *app, struct request *request, struct response 
 {
     const char *body;
     size_t len;
-    enum app_err err = request_read_body(request, TEST_APP_BODY_MAX, &body, &len);
+    enum app_err err = request_body(request, TEST_APP_BODY_MAX, &body, &len);
     if (err == APP_OK)
         err = response_send(response, 200, "application/octet-stream", body, len);
     else
@@ -61,7 +61,7 @@ static void watch(struct test_app *app, struct request *request, struct response
 {
     const char *body;
     size_t len;
-    enum app_err err = request_read_body(request, TEST_APP_BODY_MAX, &body, &len);
+    enum app_err err = request_body(request, TEST_APP_BODY_MAX, &body, &len);
     app->last_error = request_client_gone(request) ? (int)APP_INTERNAL : (int)err;
     sem_post(&app->entered);
     int64_t deadline_ns = deadline_in_ms(TEST_APP_WAIT_MS);
@@ -148,6 +148,7 @@ struct test_app *test_app_new(const char *address)
 }
 
 bool test_app_quick;
+struct fcgi_limits test_app_limits;
 
 enum app_err test_app_start(struct test_app *app, unsigned workers, struct err_buf *why)
 {
@@ -157,6 +158,7 @@ enum app_err test_app_start(struct test_app *app, unsigned workers, struct err_b
         .let_go = app->let_go,
         .is_own = app->is_own,
         .quick = test_app_quick,
+        .limits = test_app_limits,
         .workers = workers,
         .log = &app->log,
         .context = app,

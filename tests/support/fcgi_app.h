@@ -43,6 +43,9 @@ enum {
 /* The option of servers that are started from now on; false at first. */
 extern bool test_app_quick;
 
+/* Of servers that are started from now on; zeros at first, which are the standard limits. */
+extern struct fcgi_limits test_app_limits;
+
 struct test_app {
     char directory[64];
     char address[96];

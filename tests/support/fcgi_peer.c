@@ -14,6 +14,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "support/fcgi_params.h"
+
 enum { HEADER_LEN = 8, CONTENT_MAX = 65535, GET_TIMEOUT_MS = 20000 };
 
 struct bytes {
@@ -71,31 +73,12 @@ static void put_begin(struct bytes *bytes, int id, int role, int flags)
     put_record(bytes, FCGI_PEER_BEGIN, id, body, sizeof(body), 0);
 }
 
-static void put_length(struct bytes *bytes, size_t len)
-{
-    const unsigned char wide[4] = {(unsigned char)(len >> 24 | 0x80), (unsigned char)(len >> 16),
-                                   (unsigned char)(len >> 8), (unsigned char)len};
-    if (len < 128)
-        put(bytes, wide + 3, 1);
-    else
-        put(bytes, wide, 4);
-}
-
 static void put_params(struct bytes *bytes, int id, const char *const *environment)
 {
-    struct bytes pairs = {0};
-    for (; *environment; environment++) {
-        const char *name = *environment;
-        const char *equals = strchr(name, '=');
-        size_t name_len = equals ? (size_t)(equals - name) : strlen(name);
-        const char *value = equals ? equals + 1 : "";
-        put_length(&pairs, name_len);
-        put_length(&pairs, strlen(value));
-        put(&pairs, name, name_len);
-        put(&pairs, value, strlen(value));
-    }
-    put_stream(bytes, FCGI_PEER_PARAMS, id, pairs.data, pairs.len);
-    free(pairs.data);
+    size_t len;
+    char *pairs = fcgi_params_encode(environment, &len);
+    put_stream(bytes, FCGI_PEER_PARAMS, id, pairs, len);
+    free(pairs);
 }
 
 char *fcgi_peer_encode(int flags, const char *const *environment, const void *body, size_t len,

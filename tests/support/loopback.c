@@ -12,22 +12,9 @@
 #include <cmocka.h>
 
 #include "lib/base/limits.h"
+#include "support/fcgi_params.h"
 
 enum { CAPTURE_MAX = 64 * 1024 * 1024 };
-
-static ptrdiff_t read_input(void *source, char *out, size_t size)
-{
-    struct loopback *loopback = source;
-    size_t len = size < loopback->input_len ? size : loopback->input_len;
-    if (loopback->input_step > 0 && len > loopback->input_step)
-        len = loopback->input_step;
-    if (len == 0)
-        return loopback->input_fails ? -1 : 0;
-    memcpy(out, loopback->input, len);
-    loopback->input += len;
-    loopback->input_len -= len;
-    return (ptrdiff_t)len;
-}
 
 static bool write_answer(void *sink, const char *head, size_t head_len, const struct iovec *pieces,
                          size_t count)
@@ -43,21 +30,6 @@ static bool write_answer(void *sink, const char *head, size_t head_len, const st
     return true;
 }
 
-/* request_init takes what libfcgi gives it, strings that may be written to. */
-static char **copy_environment(const char *const *environment)
-{
-    size_t count = 0;
-    while (environment[count])
-        count++;
-    char **copy = calloc(count + 1, sizeof(*copy));
-    assert_non_null(copy);
-    for (size_t i = 0; i < count; i++) {
-        copy[i] = strdup(environment[i]);
-        assert_non_null(copy[i]);
-    }
-    return copy;
-}
-
 static bool has_left(void *source)
 {
     const struct loopback *loopback = source;
@@ -67,7 +39,7 @@ static bool has_left(void *source)
 void loopback_init(struct loopback *loopback, const char *const *environment, const void *body,
                    size_t len)
 {
-    *loopback = (struct loopback){.input = body, .input_len = len};
+    *loopback = (struct loopback){.peer_gone = false};
     buf_init(&loopback->head, CAPTURE_MAX);
     buf_init(&loopback->body, CAPTURE_MAX);
     assert_int_equal(buf_append(&loopback->head, "", 0), APP_OK);
@@ -78,13 +50,19 @@ void loopback_init(struct loopback *loopback, const char *const *environment, co
     loopback->sink.level = LOG_OFF;
     loopback->log = (struct log){.sink = &loopback->sink, .module = "test"};
 
-    /* Freed before anybody looks, so that a pointer into it would be found out. */
-    char **copy = copy_environment(environment);
-    loopback->init_err = request_init(&loopback->request, loopback->arena, &loopback->log, copy,
-                                      (struct request_input){read_input, loopback, has_left});
-    for (size_t i = 0; copy[i]; i++)
-        free(copy[i]);
-    free(copy);
+    struct request_input input = {.body_len = len, .gone = has_left, .source = loopback};
+    input.params = fcgi_params_encode(environment, &input.params_len);
+    loopback->params = input.params;
+    if (body) {
+        loopback->sent = malloc(len + 1);
+        assert_non_null(loopback->sent);
+        memcpy(loopback->sent, body, len);
+        input.body = loopback->sent;
+    }
+    struct err_buf why = {.text = ""};
+    loopback->init_err =
+        request_init(&loopback->request, loopback->arena, &loopback->log, &input, &why);
+    loopback->why = why;
     response_init(&loopback->response, &loopback->request,
                   (struct response_output){write_answer, loopback});
 }
@@ -94,6 +72,8 @@ void loopback_release(struct loopback *loopback)
     buf_release(&loopback->head);
     buf_release(&loopback->body);
     arena_free(&loopback->arena);
+    free(loopback->params);
+    free(loopback->sent);
 }
 
 /* The next line of that name from `line` on, or NULL. */

@@ -29,6 +29,7 @@
 
 struct loopback {
     enum app_err init_err; /* what request_init said */
+    struct err_buf why;    /* and wrote */
     struct request request;
     struct response response;
     struct buf head; /* as written: "Status: 200 OK\r\n..."; empty when nothing was */
@@ -36,21 +37,19 @@ struct loopback {
     unsigned writes; /* answers written: 1 */
 
     /* What the other side does; set between loopback_init and the handler. */
-    bool peer_gone;    /* nothing can be written */
-    bool input_fails;  /* instead of the body's end there is an error */
-    bool left;         /* the client has gone, and the web server tells */
-    size_t input_step; /* bytes at most that one read gives; 0: all */
+    bool peer_gone; /* nothing can be written */
+    bool left;      /* the client has gone, and the web server tells */
 
     /* private */
     struct arena *arena;
     struct log_sink sink;
     struct log log;
-    const char *input;
-    size_t input_len;
+    char *params;
+    char *sent;
     char value[1024];
 };
 
-/* `environment` ends with NULL and is copied; `body` must outlive the handler. */
+/* `environment` ends with NULL; it and the body are copied. */
 void loopback_init(struct loopback *loopback, const char *const *environment, const void *body,
                    size_t len);
 

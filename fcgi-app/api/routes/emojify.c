@@ -44,7 +44,7 @@ static enum app_err source_from_picture(struct exchange *exchange, struct pipeli
 {
     const char *body;
     size_t len;
-    enum app_err err = request_read_body(exchange->request, LIMIT_PICTURE_BYTES, &body, &len);
+    enum app_err err = request_body(exchange->request, LIMIT_PICTURE_BYTES, &body, &len);
     if (err == APP_TOO_LARGE)
         return err_set(&exchange->why, err, "the picture is larger than %d bytes",
                        LIMIT_PICTURE_BYTES);
@@ -76,7 +76,7 @@ static enum app_err source_from_url(struct exchange *exchange, struct pipeline_s
 {
     const char *body, *url;
     size_t len;
-    enum app_err err = request_read_body(exchange->request, LIMIT_REQUEST_URL, &body, &len);
+    enum app_err err = request_body(exchange->request, LIMIT_REQUEST_URL, &body, &len);
     if (err == APP_TOO_LARGE)
         return err_set(&exchange->why, err, "the URL is longer than %d bytes", LIMIT_REQUEST_URL);
     if (err)

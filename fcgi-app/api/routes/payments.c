@@ -34,7 +34,7 @@ static enum app_err read_card(struct exchange *exchange, struct card *card)
 {
     const char *body;
     size_t len;
-    enum app_err err = request_read_body(exchange->request, LIMIT_PAYMENT_CARD, &body, &len);
+    enum app_err err = request_body(exchange->request, LIMIT_PAYMENT_CARD, &body, &len);
     if (err == APP_TOO_LARGE)
         return err_set(&exchange->why, err, "the card is longer than %d bytes", LIMIT_PAYMENT_CARD);
     if (err)

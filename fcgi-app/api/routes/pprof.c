@@ -10,7 +10,7 @@
 static enum app_err read_body(void *context, size_t max, const char **body, size_t *len)
 {
     struct exchange *exchange = context;
-    return request_read_body(exchange->request, max, body, len);
+    return request_body(exchange->request, max, body, len);
 }
 
 static enum app_err add_header(void *context, const char *name, const char *value)

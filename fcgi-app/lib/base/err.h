@@ -30,6 +30,7 @@
     X(FORBIDDEN, 403, "forbidden", "not allowed")                                                  \
     X(NOT_FOUND, 404, "not-found", "not found")                                                    \
     X(METHOD_NOT_ALLOWED, 405, "method-not-allowed", "method not allowed")                         \
+    X(REQUEST_TIMEOUT, 408, "request-timeout", "the request's body came too slowly")               \
     X(GONE, 410, "gone", "this picture was taken down")                                            \
     X(TOO_LARGE, 413, "too-large", "too large")                                                    \
     X(URI_TOO_LONG, 414, "uri-too-long", "the request's path is too long")                         \

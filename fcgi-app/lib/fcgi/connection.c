@@ -1,59 +1,27 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * The library is driven through the fields of FCGX_Request, as its own
- * FCGX_Accept_r does: we put the connection in ipcFd and take it out again. So
- * we close it, too: the library's close waits up to two seconds for the peer
- * and, of one that keeps sending, for ever.
- */
 #include "lib/fcgi/connection.h"
 
 #include <errno.h>
-#include <fcgiapp.h>
 #include <poll.h>
-#include <pthread.h>
-#include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "lib/base/clock.h"
-#include "lib/base/limits.h"
 #include "lib/fcgi/lookout.h"
-#include "lib/fcgi/protocol.h"
 #include "lib/fcgi/sender.h"
+#include "lib/fcgi/watch.h"
 
 enum {
-    BEGINNING_MS = 3000,     /* from the connection, or the first byte, to the end of PARAMS */
-    BEGINNING_STOP_MS = 250, /* the same when the server is stopping */
-    KEEP_IDLE_MS = 2000,     /* a kept connection has a thread to itself, so not for long */
-    BODY_STALL_MS = 10000,   /* between two bytes of standard input */
-    BODY_TOTAL_MS = 30000,
-    SEND_STALL_MS = 10000, /* between two bytes of an answer */
-    SEND_TOTAL_MS = 60000,
-    DRAIN_MS = 3000, /* for input that nobody wanted */
-    DRAIN_MAX = 1024 * 1024,
-    LINGER_MS = 500,
-    RECHECK_MAX_MS = 32,
-    PEEK_LEN = 64, /* the end of standard input, padded, and an abort */
-    /* What the library's buffer takes beside record headers, END_REQUEST and padding. */
-    SMALL_ANSWER = 8 * 1024 - 64
-};
-
-struct connection {
-    struct connection_options options;
-    struct arena *arena;
-    unsigned char *peeked;
-
-    /* of the connection in hand */
-    FCGX_Request fcgi;
-    int fd;
-
-    /* of the request in hand */
-    bool input_complete; /* all of standard input has come: reading it never waits */
-    bool broken;         /* the answer could not be written */
-    int64_t input_deadline_ns;
+    TURN_BYTES = 512 * 1024, /* read in one go, so that nobody else waits for long */
+    LEAVE_MS = 2000,
+    STOP_BEGINNING_MS = 250, /* for a request that has begun when the server stops */
+    STOP_LEAVE_MS = 250,
+    /* A worker waits for a reader so long before the rest of the answer is copied. */
+    PATIENCE_MS = 100,
+    PATIENCE_TOTAL_MS = 1000,
+    PEEK_LEN = 64 /* the end of standard input, padded, and an abort */
 };
 
 bool connection_may_warn(_Atomic int64_t *last_warning_ns)
@@ -63,229 +31,265 @@ bool connection_may_warn(_Atomic int64_t *last_warning_ns)
     return now - last >= NS_PER_S && atomic_compare_exchange_strong(last_warning_ns, &last, now);
 }
 
-struct connection *connection_new(const struct connection_options *options)
+static void warn_of_peer(struct connection *connection, const char *reason)
 {
-    struct connection *connection = calloc(1, sizeof(*connection));
+    if (connection_may_warn(&connection->context->last_warning_ns))
+        log_warn(connection->context->log, "Connection closed", LOG_FIELDS(LOG_STR("why", reason)));
+}
+
+static void enter(struct connection *connection, enum connection_stage stage)
+{
+    connection->stage = stage;
+    connection->since_ns = connection->moved_ns = clock_now_ns();
+}
+
+struct connection *connection_new(int fd, bool is_local, struct connection_context *context)
+{
+    struct connection *connection = malloc(sizeof(*connection));
     if (!connection)
         return NULL;
-    connection->options = *options;
-    connection->fd = -1;
-    connection->arena = arena_new(LIMIT_REQUEST_ARENA);
-    connection->peeked = malloc(PROTOCOL_BEGINNING_MAX);
-    FCGX_InitRequest(&connection->fcgi, -1, 0);
-    if (!connection->arena || !connection->peeked)
-        connection_free(&connection);
+    connection->fd = fd;
+    connection->is_local = is_local;
+    connection->context = context;
+    connection->registered = connection->used = connection->broken = false;
+    connection->ahead = NULL;
+    connection->left = NULL;
+    connection->ahead_len = connection->left_len = connection->left_at = 0;
+    intake_init(&connection->intake, &context->intake);
+    enter(connection, STAGE_IDLE);
+    atomic_fetch_add(&context->alive, 1);
     return connection;
+}
+
+static void forget_left(struct connection *connection)
+{
+    free(connection->left);
+    budget_give_back(&connection->context->memory, connection->left_len);
+    connection->left = NULL;
+    connection->left_len = connection->left_at = 0;
 }
 
 void connection_free(struct connection **connection)
 {
-    if (!*connection)
-        return;
-    arena_free(&(*connection)->arena);
-    free((*connection)->peeked);
-    free(*connection);
+    struct connection *freed = *connection;
+    forget_left(freed);
+    intake_release(&freed->intake);
+    free(freed->ahead);
+    (void)close(freed->fd);
+    atomic_fetch_sub(&freed->context->alive, 1);
+    free(freed);
     *connection = NULL;
 }
 
-/* --- Waiting for a request --- */
+/* --- Receiving --- */
 
-/* Whether a kept connection brings something before it has been idle for too long. */
-static bool wait_for_next(const struct connection *connection)
+/*
+ * Closing a socket that holds unread bytes resets it, and the peer may lose the answer; so
+ * let the peer close first, for a while.
+ */
+static enum connection_need leave(struct connection *connection)
 {
-    struct pollfd fds[] = {{connection->fd, POLLIN, 0}, {connection->options.stop_fd, POLLIN, 0}};
-    int64_t deadline = deadline_in_ms(KEEP_IDLE_MS);
-    int ready;
-    lookout_yield_mine();
+    if (shutdown(connection->fd, SHUT_WR) != 0)
+        return NEED_CLOSE;
+    enter(connection, STAGE_LEAVING);
+    return NEED_INPUT;
+}
+
+/* Replies are short, and who does not read them has no use for more. */
+static bool send_reply(struct connection *connection)
+{
+    struct intake *intake = &connection->intake;
+    size_t len = intake->reply_len;
+    intake->reply_len = 0;
+    return len == 0 ||
+           send(connection->fd, intake->reply, len, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)len;
+}
+
+/* Keep what lies behind what the intake took. */
+static bool keep_ahead(struct connection *connection, const unsigned char *data, size_t len)
+{
+    unsigned char *before = connection->ahead;
+    connection->ahead = NULL;
+    connection->ahead_len = 0;
+    if (len > 0 && (connection->ahead = malloc(len))) {
+        memcpy(connection->ahead, data, len);
+        connection->ahead_len = len;
+    }
+    free(before);
+    return connection->ahead_len == len;
+}
+
+static enum connection_need need_of(struct connection *connection)
+{
+    switch (connection->intake.state) {
+    case INTAKE_READY:
+        return NEED_WORKER;
+    case INTAKE_CLOSE:
+        return leave(connection);
+    case INTAKE_BROKEN:
+        warn_of_peer(connection, connection->intake.reason);
+        return NEED_CLOSE;
+    case INTAKE_IDLE:
+    case INTAKE_PARAMS:
+    case INTAKE_BODY:
+    case INTAKE_FULL:
+        break;
+    }
+    return NEED_INPUT;
+}
+
+static bool is_hungry(const struct intake *intake)
+{
+    return intake->state <= INTAKE_BODY || intake->state == INTAKE_FULL;
+}
+
+/* Read what `data` holds as far as it goes. */
+static enum connection_need feed(struct connection *connection, const unsigned char *data,
+                                 size_t len)
+{
+    struct intake *intake = &connection->intake;
+    enum intake_state before = intake->state;
+    size_t used = 0;
+    do {
+        used += intake_feed(intake, data + used, len - used);
+        if (intake->state == INTAKE_FULL &&
+            !watch_evict(connection->context->watch, connection_rate(connection)))
+            intake_fail(intake, APP_UNAVAILABLE);
+    } while (send_reply(connection) && used < len && is_hungry(intake));
+    if (!keep_ahead(connection, data + used, len - used))
+        return NEED_CLOSE;
+    bool has_begun = intake->state != INTAKE_IDLE || intake->header_len > 0;
+    if (!has_begun)
+        connection->stage = STAGE_IDLE;
+    else if (connection->stage == STAGE_IDLE ||
+             (before < INTAKE_BODY && intake->state == INTAKE_BODY))
+        enter(connection, STAGE_READING);
+    return need_of(connection);
+}
+
+/* Bytes that came while the connection is leaving are dropped. */
+static enum connection_need drop(struct connection *connection, unsigned char *scratch)
+{
+    ssize_t len;
     do
-        ready = poll(fds, 2, (int)deadline_left_ms(deadline));
-    while (ready < 0 && errno == EINTR);
-    return ready > 0 && fds[1].revents == 0;
+        len = recv(connection->fd, scratch, CONNECTION_SCRATCH, MSG_DONTWAIT);
+    while (len > 0 || (len < 0 && errno == EINTR));
+    return len < 0 && errno == EAGAIN ? NEED_INPUT : NEED_CLOSE;
 }
 
-struct patience {
-    int64_t deadline_ns;
-    int64_t recheck_ms; /* grows, since what has been peeked at keeps the socket readable */
-    bool stopping;
-    bool hung_up;
-};
-
-/* Wait for more than the `have` bytes that are there; false: none will come. */
-static bool wait_for_more(const struct connection *connection, size_t have,
-                          struct patience *patience)
+static enum connection_need receive(struct connection *connection, unsigned char *scratch)
 {
-    int64_t left = deadline_left_ms(patience->deadline_ns);
-    if (left == 0 || patience->hung_up)
-        return false;
-    lookout_yield_mine();
-    if (have > 0) {
-        left = left < patience->recheck_ms ? left : patience->recheck_ms;
-        if (patience->recheck_ms < RECHECK_MAX_MS)
-            patience->recheck_ms *= 2;
-    }
-    short events = have > 0 ? POLLRDHUP : POLLIN | POLLRDHUP;
-    struct pollfd fds[] = {{connection->fd, events, 0}, {connection->options.stop_fd, POLLIN, 0}};
-    int ready = poll(fds, patience->stopping ? 1 : 2, (int)left);
-    if (ready > 0 && (fds[0].revents & (POLLRDHUP | POLLHUP | POLLERR)))
-        patience->hung_up = true; /* but look once more at what came before */
-    if (ready > 0 && !patience->stopping && fds[1].revents) {
-        patience->stopping = true;
-        patience->deadline_ns =
-            deadline_min(patience->deadline_ns, deadline_in_ms(BEGINNING_STOP_MS));
-    }
-    return true;
-}
-
-static void warn_of_peer(const struct connection *connection, const char *reason)
-{
-    if (connection_may_warn(connection->options.last_warning_ns))
-        log_warn(connection->options.log, "Connection closed", LOG_FIELDS(LOG_STR("why", reason)));
-}
-
-/* Whether a request's beginning is there, whole and well-formed. Reads nothing. */
-static bool await_beginning(struct connection *connection)
-{
-    struct patience patience = {deadline_in_ms(BEGINNING_MS), 1, false, false};
-    struct beginning beginning = {0};
-    size_t have = 0;
-    for (;;) {
-        ssize_t len = recv(connection->fd, connection->peeked, PROTOCOL_BEGINNING_MAX,
-                           MSG_PEEK | MSG_DONTWAIT);
-        if (len == 0 || (len < 0 && errno != EAGAIN && errno != EINTR))
-            return false;
-        have = len > 0 ? (size_t)len : 0;
-        enum beginning_state state = protocol_check_beginning(connection->peeked, have, &beginning);
-        if (state == BEGINNING_READY) {
-            connection->input_complete = beginning.complete;
-            return true;
-        }
-        if (state == BEGINNING_PARTIAL && have == PROTOCOL_BEGINNING_MAX) {
-            state = BEGINNING_BAD;
-            beginning.reason = "PARAMS that are too long";
-        }
-        if (state == BEGINNING_BAD) {
-            warn_of_peer(connection, beginning.reason);
-            return false;
-        }
-        if (!wait_for_more(connection, have, &patience))
+    enum connection_need need = need_of(connection);
+    if (connection->ahead_len > 0 && need != NEED_WORKER)
+        need = feed(connection, connection->ahead, connection->ahead_len);
+    for (size_t total = 0; need == NEED_INPUT && connection->stage <= STAGE_READING;) {
+        ssize_t len = recv(connection->fd, scratch, CONNECTION_SCRATCH, MSG_DONTWAIT);
+        if (len < 0 && errno == EINTR)
+            continue;
+        if (len <= 0)
+            return len < 0 && errno == EAGAIN ? NEED_INPUT : NEED_CLOSE;
+        need = feed(connection, scratch, (size_t)len);
+        total += (size_t)len;
+        if (total >= TURN_BYTES || (size_t)len < CONNECTION_SCRATCH)
             break;
     }
-    if (!patience.stopping && !patience.hung_up)
-        warn_of_peer(connection, "no request within the time limit");
-    return false;
+    return need;
 }
 
-/* --- Reading standard input --- */
+/* --- Sending --- */
 
-static void set_receive_timeout(int fd, int64_t ms)
+static void log_cut(const struct connection *connection, const char *reason)
 {
-    struct timeval limit = {ms / 1000, (ms % 1000) * 1000};
-    (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+    log_info(connection->context->log, "Answer cut",
+             LOG_FIELDS(LOG_STR("why", reason),
+                        LOG_INT("left", connection->left_len - connection->left_at)));
 }
 
-/*
- * One byte, or EOF. A read with a time limit is never restarted after a signal,
- * and the library takes EINTR for the end: without this the profiler's SIGPROF
- * would break uploads.
- */
-static int read_first_byte(struct connection *connection)
+/* The answer has been sent. What is still to come of the request is skipped. */
+static enum connection_need finish_request(struct connection *connection)
 {
-    if (connection->input_complete)
-        return FCGX_GetChar(connection->fcgi.in);
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int byte = FCGX_GetChar(connection->fcgi.in);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return byte;
+    struct intake *intake = &connection->intake;
+    bool keep = intake->keep && intake->whole;
+    bool ended = intake->ended;
+    if (connection->broken)
+        return NEED_CLOSE;
+    intake_next(intake);
+    enter(connection, STAGE_IDLE);
+    connection->used = true;
+    if (!keep)
+        return ended ? NEED_CLOSE : leave(connection);
+    return NEED_INPUT;
 }
 
-/*
- * A request_input. Only what the library has in its buffer is asked for beyond
- * the first byte: FCGX_GetStr would wait until it had it all, so a peer that
- * sends now and then a byte would never meet the deadline.
- */
-static ptrdiff_t read_input(void *source, char *out, size_t size)
+static enum connection_need send_left(struct connection *connection)
 {
-    struct connection *connection = source;
-    FCGX_Stream *in = connection->fcgi.in;
-    if (size == 0 || FCGX_GetError(in) != 0)
-        return FCGX_GetError(in) != 0 ? -1 : 0;
-    size_t len = 0;
-    if (in->rdNext == in->stop) {
-        if (clock_now_ns() >= connection->input_deadline_ns)
-            return -1;
-        int byte = read_first_byte(connection);
-        if (byte == EOF)
-            return FCGX_GetError(in) != 0 ? -1 : 0;
-        out[len++] = (char)byte;
+    while (connection->left_at < connection->left_len) {
+        ssize_t sent =
+            send(connection->fd, connection->left + connection->left_at,
+                 connection->left_len - connection->left_at, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (sent < 0 && errno == EINTR)
+            continue;
+        if (sent < 0 && errno == EAGAIN)
+            return NEED_OUTPUT;
+        if (sent < 0)
+            return NEED_CLOSE;
+        connection->left_at += (size_t)sent;
+        connection->moved_ns = clock_now_ns();
     }
-    size_t buffered = (size_t)(in->stop - in->rdNext);
-    size_t rest = size - len < buffered ? size - len : buffered;
-    if (rest > 0)
-        len += (size_t)FCGX_GetStr(out + len, (int)rest, in);
-    return (ptrdiff_t)len;
+    forget_left(connection);
+    return finish_request(connection);
 }
 
-/* Of a socket of this machine; over TCP a close of both directions looks like one of sending. */
-static short events_of_closing(int fd)
+enum connection_need connection_go_on(struct connection *connection,
+                                      const struct connection_worker *self)
 {
-    int domain = AF_UNIX;
-    socklen_t len = sizeof(domain);
-    (void)getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len);
-    return domain == AF_UNIX ? POLLHUP | POLLERR : POLLHUP | POLLERR | POLLRDHUP;
+    if (connection->stage == STAGE_LEAVING)
+        return drop(connection, self->scratch);
+    if (connection->stage == STAGE_SENDING) {
+        enum connection_need need = send_left(connection);
+        if (need != NEED_INPUT || connection->stage != STAGE_IDLE)
+            return need;
+    }
+    return receive(connection, self->scratch);
 }
 
-/*
- * A request_input's `gone`. What the library has not read yet is peeked at: behind
- * the body's last record an abort can follow. A body that is read in part only may
- * look like one, which ends that client's own request.
- */
-static bool peer_gone(void *source)
+/* Send while the reader takes it, but not for long. */
+static enum sender_result send_for_a_while(struct connection *connection, struct sender *sender)
 {
-    const struct connection *connection = source;
-    const short closing = events_of_closing(connection->fd);
-    struct pollfd pollfd = {connection->fd, closing, 0};
-    pollfd.events |= POLLIN;
-    if (poll(&pollfd, 1, 0) <= 0)
+    struct pollfd writable = {connection->fd, POLLOUT, 0};
+    enum sender_result result = sender_push(sender, connection->fd);
+    if (result != SENDER_BLOCKED)
+        return result;
+    int64_t until_ns = deadline_in_ms(PATIENCE_TOTAL_MS);
+    lookout_yield_mine();
+    while (result == SENDER_BLOCKED && deadline_left_ms(until_ns) > 0) {
+        int ready = poll(&writable, 1, PATIENCE_MS);
+        if (ready == 0)
+            break;
+        if (ready > 0)
+            result = sender_push(sender, connection->fd);
+    }
+    return result;
+}
+
+/* Copy the rest of an answer, so that its reader holds no worker; false: no room. */
+static bool set_aside(struct connection *connection, struct sender *sender)
+{
+    size_t len = sender_left(sender);
+    while (!budget_take(&connection->context->memory, len)) {
+        /* How fast this reader is will be seen later. */
+        if (!watch_evict(connection->context->watch, INT64_MAX))
+            return false;
+    }
+    connection->left = malloc(len);
+    if (!connection->left) {
+        budget_give_back(&connection->context->memory, len);
         return false;
-    if (pollfd.revents & closing)
-        return true;
-    unsigned char waiting[PEEK_LEN];
-    ssize_t len = recv(connection->fd, waiting, sizeof(waiting), MSG_PEEK | MSG_DONTWAIT);
-    return len > 0 && protocol_is_abort(waiting, (size_t)len, connection->fcgi.requestId);
-}
-
-/* Read what the handler left; true: to its end, the connection holds nothing of this request. */
-static bool drain_input(struct connection *connection)
-{
-    if (!connection->input_complete) {
-        set_receive_timeout(connection->fd, DRAIN_MS);
-        connection->input_deadline_ns = deadline_in_ms(DRAIN_MS);
     }
-    char trash[4096];
-    for (size_t total = 0; total < DRAIN_MAX;) {
-        ptrdiff_t len = read_input(connection, trash, sizeof(trash));
-        if (len <= 0)
-            return len == 0;
-        total += (size_t)len;
-    }
-    return false;
-}
-
-/* --- Answering --- */
-
-/* Through the library's buffer an answer, its end and the request's leave in one write. */
-static bool put_small(struct connection *connection, const char *head, size_t head_len,
-                      const struct iovec *pieces, size_t count)
-{
-    FCGX_Stream *out = connection->fcgi.out;
-    bool ok = FCGX_PutStr(head, (int)head_len, out) >= 0;
-    for (size_t i = 0; ok && i < count; i++) {
-        if (pieces[i].iov_len > 0)
-            ok = FCGX_PutStr(pieces[i].iov_base, (int)pieces[i].iov_len, out) >= 0;
-    }
-    return ok;
+    connection->left_len = len;
+    connection->left_at = 0;
+    sender_copy_left(sender, connection->left);
+    return true;
 }
 
 /* A response_output. An answer is whole, so it ends the request for the web server. */
@@ -293,44 +297,69 @@ static bool write_answer(void *sink, const char *head, size_t head_len, const st
                          size_t count)
 {
     struct connection *connection = sink;
-    size_t total = head_len;
-    for (size_t i = 0; i < count; i++)
-        total += pieces[i].iov_len;
-
-    bool ok;
-    bool is_large = total > SMALL_ANSWER;
-    if (!is_large) {
-        ok = put_small(connection, head, head_len, pieces, count);
-    } else {
-        const struct sender_limits limits = {SEND_STALL_MS, SEND_TOTAL_MS};
-        lookout_yield_mine();
-        ok = sender_send_stdout(connection->fd, connection->fcgi.requestId, &limits, head, head_len,
-                                pieces, count);
-    }
-    bool ended =
-        ok && FCGX_FClose(connection->fcgi.err) == 0 && FCGX_FClose(connection->fcgi.out) == 0;
-    connection->broken = !ended;
-    return ended || (ok && is_large && sender_peer_has_all(connection->fd));
+    struct sender sender;
+    sender_init(&sender, connection->intake.id, head, head_len, pieces, count);
+    enum sender_result result = send_for_a_while(connection, &sender);
+    if (result == SENDER_BLOCKED && !set_aside(connection, &sender))
+        log_cut(connection, "others need the memory");
+    connection->broken =
+        !connection->left && result != SENDER_DONE &&
+        !(sender_left(&sender) <= sizeof(sender.end) && sender_peer_has_all(connection->fd));
+    return !connection->broken;
 }
 
-static void answer(struct connection *connection, void *worker)
+/* --- Answering --- */
+
+/*
+ * A request_input's `gone`. Over TCP a close of both directions looks like one of sending.
+ * What has not been read yet is looked at: behind the body an abort can follow.
+ */
+static bool peer_gone(void *source)
 {
-    const struct connection_options *options = &connection->options;
+    const struct connection *connection = source;
+    const short closing = (short)(POLLHUP | POLLERR | (connection->is_local ? 0 : POLLRDHUP));
+    struct pollfd pollfd = {connection->fd, (short)(closing | POLLIN), 0};
+    int id = connection->intake.id;
+    if (connection->ahead_len > 0)
+        return protocol_is_abort(connection->ahead, connection->ahead_len, id);
+    if (poll(&pollfd, 1, 0) <= 0)
+        return false;
+    if (pollfd.revents & closing)
+        return true;
+    unsigned char waiting[PEEK_LEN];
+    ssize_t len = recv(connection->fd, waiting, sizeof(waiting), MSG_PEEK | MSG_DONTWAIT);
+    return len > 0 && protocol_is_abort(waiting, (size_t)len, id);
+}
+
+static void run_handler(struct connection *connection, const struct connection_worker *self)
+{
+    const struct connection_context *context = connection->context;
+    struct intake *intake = &connection->intake;
+    const struct request_input input = {
+        .params = intake->params.data,
+        .params_len = intake->params.len,
+        .params_cut = intake->params_cut,
+        .body = intake->body.data,
+        .body_len = intake->body.len,
+        .body_err = intake->body_err,
+        .gone = peer_gone,
+        .source = connection,
+    };
     struct request request;
-    enum app_err err =
-        request_init(&request, connection->arena, options->log, connection->fcgi.envp,
-                     (struct request_input){read_input, connection, peer_gone});
     struct response response;
+    struct err_buf why = {.text = ""};
+    enum app_err err = request_init(&request, self->arena, context->log, &input, &why);
     response_init(&response, &request, (struct response_output){write_answer, connection});
     if (err == APP_OK) {
-        options->handle(options->context, worker, &request, &response);
+        context->handle(context->handler_context, self->worker, &request, &response);
         if (response.state == RESPONSE_HEADERS) {
             log_warn(&request.log, "The handler gave no answer",
                      LOG_FIELDS(LOG_STR("path", request.path)));
             err = APP_INTERNAL;
         }
     } else {
-        log_info(&request.log, "Request refused", LOG_FIELDS(LOG_STR("error", app_err_slug(err))));
+        log_info(&request.log, "Request refused",
+                 LOG_FIELDS(LOG_STR("error", app_err_slug(err)), LOG_STR("detail", why.detail)));
     }
     if (err != APP_OK)
         (void)response_error(&response, err, NULL);
@@ -338,87 +367,91 @@ static void answer(struct connection *connection, void *worker)
         connection->broken = true;
 }
 
-/* --- A connection --- */
-
-/*
- * Closing a socket that holds unread bytes resets it, and the peer may lose the
- * answer; so let the peer close first, for a while.
- */
-static void linger(int fd)
+enum connection_need connection_answer(struct connection *connection,
+                                       const struct connection_worker *self)
 {
-    char trash[4096];
-    int64_t deadline = deadline_in_ms(LINGER_MS);
-    int64_t left;
-    lookout_yield_mine();
-    if (shutdown(fd, SHUT_WR) != 0)
-        return;
-    while ((left = deadline_left_ms(deadline)) > 0) {
-        struct pollfd readable = {fd, POLLIN, 0};
-        int ready = poll(&readable, 1, (int)left);
-        if (ready < 0 && errno == EINTR)
-            continue;
-        if (ready <= 0 || recv(fd, trash, sizeof(trash), MSG_DONTWAIT) <= 0)
-            return;
-    }
-}
-
-/* Let the library read the request whose beginning is there; false: it closed the connection. */
-static bool accept_request(struct connection *connection)
-{
-    FCGX_Request *fcgi = &connection->fcgi;
-    fcgi->ipcFd = connection->fd;
-    fcgi->listen_sock = -1;
-    /* Without it FCGX_Accept_r would close ipcFd as that of the last request. */
-    fcgi->keepConnection = 1;
-    /* Detached: when it closes the connection, it does not wait for the peer. */
-    (void)FCGX_Detach(fcgi);
-    return FCGX_Accept_r(fcgi) == 0;
-}
-
-/* Serve the request whose beginning is there; true: the connection may bring another. */
-static bool serve_request(struct connection *connection, void *worker)
-{
-    FCGX_Request *fcgi = &connection->fcgi;
-    if (!accept_request(connection)) {
-        connection->fd = -1;
-        return false;
-    }
     connection->broken = false;
-    connection->input_deadline_ns = INT64_MAX;
-    if (!connection->input_complete) {
-        lookout_yield_mine();
-        connection->input_deadline_ns = deadline_in_ms(BODY_TOTAL_MS);
-        set_receive_timeout(connection->fd, BODY_STALL_MS);
+    run_handler(connection, self);
+    arena_reset(self->arena);
+    if (connection->left) {
+        enter(connection, STAGE_SENDING);
+        return NEED_OUTPUT;
     }
-    answer(connection, worker);
-
-    bool keep = fcgi->keepConnection != 0;
-    bool clean = false;
-    if (!connection->broken && (keep || connection->input_complete))
-        clean = drain_input(connection);
-    arena_reset(connection->arena);
-    FCGX_Free(fcgi, 0);
-    fcgi->ipcFd = -1;
-    if (!connection->broken && !clean)
-        linger(connection->fd);
-    return keep && clean;
+    enum connection_need need = finish_request(connection);
+    if (need != NEED_INPUT || connection->stage != STAGE_IDLE)
+        return need;
+    if (connection->ahead_len > 0 || atomic_load(&connection->context->stopping))
+        return receive(connection, self->scratch);
+    return NEED_INPUT;
 }
 
-/* The library writes small answers with a plain write(2), so this bounds it. */
-static void prepare_socket(int fd)
+/* --- Limits --- */
+
+/* The least time that a body may take so far. */
+static int64_t upload_deadline(const struct connection *connection)
 {
-    struct timeval limit = {SEND_STALL_MS / 1000, 0};
-    (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
+    const struct fcgi_limits *limits = connection->context->limits;
+    int64_t received = (int64_t)connection->intake.body.len;
+    int64_t earned_ms = limits->upload_grace_ms + received * 1000 / limits->upload_rate;
+    int64_t allowed_ms = earned_ms < limits->upload_ms ? earned_ms : limits->upload_ms;
+    return connection->since_ns + allowed_ms * NS_PER_MS;
 }
 
-void connection_serve(struct connection *connection, int fd, void *worker)
+int64_t connection_deadline(const struct connection *connection)
 {
-    connection->fd = fd;
-    prepare_socket(fd);
-    while (await_beginning(connection) && serve_request(connection, worker) &&
-           wait_for_next(connection))
-        ;
-    if (connection->fd >= 0)
-        (void)close(connection->fd);
-    connection->fd = -1;
+    const struct fcgi_limits *limits = connection->context->limits;
+    bool stopping = atomic_load(&connection->context->stopping);
+    int64_t since_ns = connection->since_ns;
+    switch (connection->stage) {
+    case STAGE_IDLE:
+        if (stopping)
+            return connection->used ? since_ns : since_ns + STOP_BEGINNING_MS * NS_PER_MS;
+        return since_ns + limits->keepalive_ms * NS_PER_MS;
+    case STAGE_READING:
+        if (connection->intake.state == INTAKE_BODY)
+            return upload_deadline(connection);
+        return since_ns + (stopping ? STOP_BEGINNING_MS : limits->beginning_ms) * NS_PER_MS;
+    case STAGE_SENDING:
+        return deadline_min(since_ns + limits->send_ms * NS_PER_MS,
+                            connection->moved_ns + limits->send_stall_ms * NS_PER_MS);
+    case STAGE_LEAVING:
+        break;
+    }
+    return since_ns + (stopping ? STOP_LEAVE_MS : LEAVE_MS) * NS_PER_MS;
+}
+
+enum connection_need connection_give_up(struct connection *connection)
+{
+    if (connection->stage == STAGE_SENDING) {
+        log_cut(connection, "it was not read");
+    } else if (connection->intake.state == INTAKE_BODY) {
+        intake_fail(&connection->intake, APP_REQUEST_TIMEOUT);
+        return NEED_WORKER;
+    } else if (connection->stage == STAGE_READING && !atomic_load(&connection->context->stopping)) {
+        warn_of_peer(connection, "no request within the time limit");
+    }
+    return NEED_CLOSE;
+}
+
+size_t connection_memory(const struct connection *connection)
+{
+    return connection->intake.body.capacity + connection->left_len;
+}
+
+int64_t connection_rate(const struct connection *connection)
+{
+    size_t moved =
+        connection->stage == STAGE_SENDING ? connection->left_at : connection->intake.body.len;
+    int64_t ms = (clock_now_ns() - connection->since_ns) / NS_PER_MS + 1;
+    return (int64_t)moved * 1000 / ms;
+}
+
+enum connection_need connection_yield_memory(struct connection *connection)
+{
+    if (connection->stage == STAGE_SENDING) {
+        log_cut(connection, "others need the memory");
+        return NEED_CLOSE;
+    }
+    intake_fail(&connection->intake, APP_UNAVAILABLE);
+    return NEED_WORKER;
 }

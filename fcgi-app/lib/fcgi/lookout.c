@@ -28,7 +28,6 @@ struct lookout {
     pthread_cond_t passed; /* there is no holder now; or stopped */
     pthread_cond_t roused; /* guarded; or stopped */
     bool one_at_a_time;    /* never changes */
-    bool joined;
     pthread_t guard;
 };
 
@@ -193,9 +192,6 @@ void lookout_stop(struct lookout *lookout)
     pthread_cond_broadcast(&lookout->passed);
     pthread_cond_broadcast(&lookout->roused);
     pthread_mutex_unlock(&lookout->lock);
-    if (lookout->one_at_a_time && !lookout->joined)
-        pthread_join(lookout->guard, NULL);
-    lookout->joined = true;
 }
 
 void lookout_free(struct lookout **lookout)
@@ -203,6 +199,10 @@ void lookout_free(struct lookout **lookout)
     struct lookout *freed = *lookout;
     if (!freed)
         return;
+    if (freed->one_at_a_time) {
+        lookout_stop(freed);
+        pthread_join(freed->guard, NULL);
+    }
     pthread_cond_destroy(&freed->roused);
     pthread_cond_destroy(&freed->passed);
     pthread_mutex_destroy(&freed->lock);

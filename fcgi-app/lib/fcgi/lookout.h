@@ -49,10 +49,10 @@ void lookout_yield(struct lookout *lookout, const struct lookout_member *self);
 void lookout_join(struct lookout *lookout, const struct lookout_member *self);
 void lookout_yield_mine(void);
 
-/* Nobody waits in lookout_take any more, now or later. Ends the guard; may be called again. */
+/* Nobody waits in lookout_take any more, now or later. May be called again, by any thread. */
 void lookout_stop(struct lookout *lookout);
 
-/* After lookout_stop, with no thread left. NULLs the caller's pointer; NULL allowed. */
+/* With no thread left. Ends the guard. NULLs the caller's pointer; NULL allowed. */
 void lookout_free(struct lookout **lookout);
 
 #endif

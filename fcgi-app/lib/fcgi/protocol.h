@@ -1,60 +1,65 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The parts of the FastCGI protocol (version 1) that this room does itself
- * beside libfcgi: the check of a request's beginning before the library reads
- * it, and the record headers of large answers. Pure, any thread.
+ * The parts of FastCGI records: headers, name-value pairs, and the short records that
+ * answer a web server itself. The numbers are those of libfcgi's fastcgi.h; sections are
+ * of the FastCGI specification 1.0. Pure, any thread.
  */
 #ifndef LIB_FCGI_PROTOCOL_H
 #define LIB_FCGI_PROTOCOL_H
 
+#include <fastcgi.h>
 #include <stdbool.h>
 #include <stddef.h>
 
-enum protocol_record {
-    RECORD_BEGIN_REQUEST = 1,
-    RECORD_ABORT_REQUEST = 2,
-    RECORD_END_REQUEST = 3,
-    RECORD_PARAMS = 4,
-    RECORD_STDIN = 5,
-    RECORD_STDOUT = 6,
-    RECORD_STDERR = 7,
-    RECORD_GET_VALUES = 9
-};
-
 enum {
-    PROTOCOL_VERSION = 1,
-    PROTOCOL_ROLE_RESPONDER = 1,
-    PROTOCOL_KEEP_CONNECTION = 1, /* flag in BEGIN_REQUEST */
-    PROTOCOL_HEADER_LEN = 8,
     PROTOCOL_CONTENT_MAX = 65528, /* the largest content that needs no padding */
-    /* The longest beginning that is looked at: more variables than are answered with 431. */
-    PROTOCOL_BEGINNING_MAX = 192 * 1024
+    PROTOCOL_SHORT_LEN = 16,      /* END_REQUEST, UNKNOWN_TYPE */
+    PROTOCOL_VALUES_MAX = 128     /* GET_VALUES_RESULT with all names that we know */
 };
 
-enum beginning_state { BEGINNING_PARTIAL, BEGINNING_READY, BEGINNING_BAD };
-
-struct beginning {
-    bool complete;      /* READY: the end of standard input has come, too */
-    const char *reason; /* BAD: what is wrong, static */
+struct protocol_record {
+    int type;
+    int id;
+    size_t content_len;
+    size_t padding_len;
 };
 
-/*
- * Look at the bytes that a connection has brought so far: READY when they hold
- * BEGIN_REQUEST for a responder and all of PARAMS, well-formed throughout. libfcgi
- * trusts the lengths it reads and waits for them without a limit; of what is
- * READY it never has to wait for anything, and finds nothing to trip over. It does
- * not skip padding behind BEGIN_REQUEST and the end of PARAMS, and would take it for
- * a record, so that is BAD; no web server that we know sends any there.
- * `data` is scratch: its content is undefined afterwards.
- */
-enum beginning_state protocol_check_beginning(unsigned char *data, size_t len,
-                                              struct beginning *beginning);
-
-/* Whether these bytes are an abort of that request, behind the end of its input or not. */
-bool protocol_is_abort(const unsigned char *data, size_t len, int request_id);
+/* Read a record's header (3.3); false: not version 1. */
+bool protocol_read_header(const unsigned char header[FCGI_HEADER_LEN],
+                          struct protocol_record *record);
 
 /* Write the header of a record with `content_len` (at most 65535) bytes and no padding. */
-void protocol_write_header(unsigned char out[PROTOCOL_HEADER_LEN], enum protocol_record type,
-                           int request_id, size_t content_len);
+void protocol_write_header(unsigned char out[FCGI_HEADER_LEN], int type, int id,
+                           size_t content_len);
+
+/* A name and its value within the bytes that were read. */
+struct protocol_pair {
+    char *name;
+    size_t name_len;
+    char *value;
+    size_t value_len;
+};
+
+enum pair_state { PAIR_END, PAIR_READ, PAIR_BROKEN };
+
+/* Read the pair at `*at` (3.4) and step over it. PAIR_BROKEN: it goes beyond `end`. */
+enum pair_state protocol_next_pair(char **at, const char *end, struct protocol_pair *pair);
+
+/* END_REQUEST (5.5) with FCGI_REQUEST_COMPLETE, FCGI_CANT_MPX_CONN or FCGI_UNKNOWN_ROLE. */
+void protocol_write_end(unsigned char out[PROTOCOL_SHORT_LEN], int id, int status);
+
+/* UNKNOWN_TYPE (4.2). */
+void protocol_write_unknown_type(unsigned char out[PROTOCOL_SHORT_LEN], int type);
+
+/*
+ * GET_VALUES_RESULT (4.1) for the question in `pairs`, whose end may be missing: of the names
+ * asked for those that the specification defines. One request at a time on a connection,
+ * `connections` of them. Returns the record's length.
+ */
+size_t protocol_write_values(unsigned char out[PROTOCOL_VALUES_MAX], char *pairs, size_t len,
+                             unsigned connections);
+
+/* Whether these bytes are an abort of that request, behind the end of its input or not. */
+bool protocol_is_abort(const unsigned char *data, size_t len, int id);
 
 #endif

@@ -1,104 +1,141 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * The variables are copied and split once, because the FastCGI library frees
- * its own when the request ends and searches them anew for every look-up.
- */
 #include "lib/fcgi/request.h"
 
 #include <ctype.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 #include "lib/base/clock.h"
+#include "lib/base/digits.h"
 #include "lib/base/hex.h"
 #include "lib/base/limits.h"
 #include "lib/base/random.h"
+#include "lib/fcgi/protocol.h"
 #include "lib/http/accept.h"
 #include "lib/http/uri.h"
 
-enum { ID_BYTES = 16, VARIABLE_NAME_MAX = 128, BODY_FIRST_CAPACITY = 16 * 1024 };
-
-/* A body is malloc'ed apart, for it may be larger than the arena's ceiling. */
-struct body {
-    char *data;
-    size_t len;
-    size_t capacity; /* without the NUL */
-};
+enum { ID_BYTES = 16, VARIABLE_NAME_MAX = 128 };
 
 /* --- Variables --- */
 
-/* How many strings there are and their bytes, NULs included; false: too many. */
-static bool measure(char *const *environment, size_t *count, size_t *bytes)
+/* What is malformed is for the log: the client did not write most of it. */
+static enum app_err malformed(struct err_buf *why, const char *what)
 {
-    *count = 0;
-    *bytes = 0;
-    for (; environment[*count]; (*count)++) {
-        *bytes += strlen(environment[*count]) + 1;
-        if (*bytes > LIMIT_REQUEST_PARAMS)
-            return false;
-    }
-    return true;
+    err_detail(why, "%s", what);
+    return APP_BAD_REQUEST;
 }
 
-static enum app_err copy_params(struct request *request, char *const *environment)
+/* Count the variables and check all of them before anything is written. */
+static enum app_err measure(const struct request_input *input, size_t *count, struct err_buf *why)
 {
-    size_t count, bytes;
-    if (!measure(environment, &count, &bytes))
+    struct protocol_pair pair;
+    enum pair_state state;
+    char *at = input->params;
+    const char *end = at + input->params_len;
+    size_t bytes = 0;
+    if (input->params_cut)
         return APP_HEADERS_TOO_LARGE;
-    char *text = arena_alloc(request->arena, bytes);
+    *count = 0;
+    while ((state = protocol_next_pair(&at, end, &pair)) == PAIR_READ) {
+        if (memchr(pair.name, '\0', pair.name_len + pair.value_len))
+            return malformed(why, "a NUL within a variable");
+        bytes += pair.name_len + pair.value_len + 2;
+        (*count)++;
+    }
+    if (state == PAIR_BROKEN)
+        return malformed(why, "the variables end within one");
+    return bytes > LIMIT_REQUEST_PARAMS ? APP_HEADERS_TOO_LARGE : APP_OK;
+}
+
+/*
+ * Terminate the variables where they are. A name moves one byte to the left, over the
+ * lengths in front of it. A value's NUL lies on the next lengths, so these are read first.
+ */
+static enum app_err index_params(struct request *request, struct err_buf *why)
+{
+    const struct request_input *input = &request->input;
+    size_t count;
+    enum app_err err = measure(input, &count, why);
+    if (err)
+        return err;
     struct request_param *params = arena_alloc(request->arena, count * sizeof(*params));
-    if (!text || !params)
+    if (!params)
         return APP_NO_MEMORY;
 
-    size_t used = 0;
-    for (size_t i = 0; i < count; i++) {
-        size_t len = strlen(environment[i]);
-        memcpy(text, environment[i], len + 1);
-        char *equals = memchr(text, '=', len);
-        if (equals) {
-            *equals = '\0';
-            params[used++] = (struct request_param){text, (size_t)(equals - text), equals + 1};
-        }
-        text += len + 1;
+    struct protocol_pair pair;
+    char *at = input->params, *end = at + input->params_len, *value_end = NULL;
+    for (size_t i = 0; protocol_next_pair(&at, end, &pair) == PAIR_READ; i++) {
+        char *name = memmove(pair.name - 1, pair.name, pair.name_len);
+        name[pair.name_len] = '\0';
+        if (value_end)
+            *value_end = '\0';
+        value_end = at;
+        params[i] = (struct request_param){name, pair.name_len, pair.value};
     }
+    if (value_end)
+        *value_end = '\0';
     request->params = params;
-    request->param_count = used;
+    request->param_count = count;
     return APP_OK;
 }
 
-/* Lengths first, for most names have "HTTP_" in common. */
-static const char *find_param(const struct request *request, const char *name, size_t len)
+/* From the variable `from` on. Lengths first, for most names have "HTTP_" in common. */
+static const struct request_param *find_param(const struct request *request, size_t from,
+                                              const char *name, size_t len)
 {
-    for (size_t i = 0; i < request->param_count; i++) {
+    for (size_t i = from; len > 0 && i < request->param_count; i++) {
         const struct request_param *param = &request->params[i];
         if (param->name_len == len && memcmp(param->name, name, len) == 0)
-            return param->value;
+            return param;
     }
     return NULL;
 }
 
 const char *request_param(const struct request *request, const char *name)
 {
-    return find_param(request, name, strlen(name));
+    const struct request_param *param = find_param(request, 0, name, strlen(name));
+    return param ? param->value : NULL;
 }
 
-const char *request_header(const struct request *request, const char *name)
+/* The variable that a header is handed on as; its length, 0 when the name is too long. */
+static size_t header_variable(const char *name, char variable[VARIABLE_NAME_MAX])
 {
-    char variable[VARIABLE_NAME_MAX] = "HTTP_";
-    size_t prefix = strlen(variable);
+    size_t prefix = strlen("HTTP_");
     size_t len = strlen(name);
-    if (len >= sizeof(variable) - prefix)
-        return NULL;
+    if (prefix + len >= VARIABLE_NAME_MAX)
+        return 0;
+    /* RFC 3875, section 4.1.18: these two have variables of their own. */
+    if (strcasecmp(name, "Content-Type") == 0 || strcasecmp(name, "Content-Length") == 0)
+        prefix = 0;
+    for (size_t i = 0; i < prefix; i++)
+        variable[i] = "HTTP_"[i];
     for (size_t i = 0; i <= len; i++) {
         char c = name[i];
         variable[prefix + i] = (char)(c == '-' ? '_' : c >= 'a' && c <= 'z' ? c - 'a' + 'A' : c);
     }
-    /* RFC 3875, section 4.1.18: these two have variables of their own. */
-    const char *bare = variable + prefix;
-    if (strcmp(bare, "CONTENT_TYPE") == 0 || strcmp(bare, "CONTENT_LENGTH") == 0)
-        return request_param(request, bare);
-    return find_param(request, variable, prefix + len);
+    return prefix + len;
+}
+
+const char *request_header(const struct request *request, const char *name)
+{
+    char variable[VARIABLE_NAME_MAX];
+    const struct request_param *param =
+        find_param(request, 0, variable, header_variable(name, variable));
+    return param ? param->value : NULL;
+}
+
+const char *request_header_list(const struct request *request, const char *name)
+{
+    char variable[VARIABLE_NAME_MAX];
+    size_t len = header_variable(name, variable);
+    const struct request_param *param = find_param(request, 0, variable, len);
+    const char *value = param ? param->value : NULL;
+    while (value &&
+           (param = find_param(request, (size_t)(param - request->params) + 1, variable, len)))
+        value = arena_printf(request->arena, "%s, %s", value, param->value);
+    return value;
 }
 
 /* --- Making a request --- */
@@ -127,21 +164,60 @@ static const char *find_trace_header(const void *source, const char *name)
     return request_header(source, name);
 }
 
-static enum app_err read_method(struct request *request)
+static enum app_err read_method(struct request *request, struct err_buf *why)
 {
     const char *name = request_param(request, "REQUEST_METHOD");
     if (!name || name[0] == '\0')
-        return APP_BAD_REQUEST;
+        return malformed(why, "no REQUEST_METHOD");
     request->method_name = name;
     request->method = http_method_parse(name);
     return APP_OK;
 }
 
-static enum app_err read_target(struct request *request)
+/* Append what is not a plain character of a path as %XX. */
+static char *escape_path(char *to, const char *path)
 {
-    const char *uri = request_param(request, "REQUEST_URI");
-    if (!uri)
-        return APP_BAD_REQUEST;
+    for (; *path; path++) {
+        if (isalnum((unsigned char)*path) || strchr("/-._~!$&'()*+,;=:@", *path))
+            *to++ = *path;
+        else
+            to += sprintf(to, "%%%02X", (unsigned char)*path);
+    }
+    return to;
+}
+
+/* REQUEST_URI, or what it must have been (RFC 3875, sections 4.1.5 and 4.1.13). */
+static enum app_err find_uri(struct request *request, const char **uri, struct err_buf *why)
+{
+    *uri = request_param(request, "REQUEST_URI");
+    if (*uri)
+        return APP_OK;
+    const char *script = request_param(request, "SCRIPT_NAME");
+    const char *info = request_param(request, "PATH_INFO");
+    const char *query = request_param(request, "QUERY_STRING");
+    if (!script && !info)
+        return malformed(why, "neither REQUEST_URI nor SCRIPT_NAME and PATH_INFO");
+    script = script ? script : "";
+    info = info ? info : "";
+    query = query ? query : "";
+    char *made = arena_alloc(request->arena,
+                             3 * (strlen(script) + strlen(info)) + strlen(query) + sizeof("?"));
+    if (!made)
+        return APP_NO_MEMORY;
+    char *end = escape_path(escape_path(made, script), info);
+    if (*query)
+        *end++ = '?';
+    memcpy(end, query, strlen(query) + 1);
+    *uri = made;
+    return APP_OK;
+}
+
+static enum app_err read_target(struct request *request, struct err_buf *why)
+{
+    const char *uri;
+    enum app_err err = find_uri(request, &uri, why);
+    if (err)
+        return err;
     size_t len = strlen(uri);
     if (len > LIMIT_REQUEST_PATH)
         return APP_URI_TOO_LONG;
@@ -150,30 +226,30 @@ static enum app_err read_target(struct request *request)
     char *path = arena_alloc(request->arena, len + 1);
     if (!path)
         return APP_NO_MEMORY;
-    enum app_err err = uri_split(uri, path, len + 1, &request->query, NULL);
+    err = uri_split(uri, path, len + 1, &request->query, NULL);
     if (err == APP_OK)
         request->path = path;
+    else if (err == APP_BAD_REQUEST)
+        return malformed(why, "a path that cannot be decoded");
     return err;
 }
 
-/* Absent and empty are the same: nginx sends an empty one with every GET. */
-static enum app_err read_content_length(struct request *request)
+/*
+ * Absent and empty are the same: nginx sends an empty one with every GET. Caddy 2.6 sends -1
+ * for a body whose length it does not know.
+ */
+static enum app_err read_content_length(struct request *request, struct err_buf *why)
 {
     const char *text = request_param(request, "CONTENT_LENGTH");
-    if (!text || text[0] == '\0')
+    if (!text || text[0] == '\0' || strcmp(text, "-1") == 0)
         return APP_OK;
-    int64_t length = 0;
-    for (; *text; text++) {
-        if (*text < '0' || *text > '9' || __builtin_mul_overflow(length, 10, &length) ||
-            __builtin_add_overflow(length, *text - '0', &length))
-            return APP_BAD_REQUEST;
-    }
-    request->content_length = length;
-    return APP_OK;
+    if (digits_read(text, strlen(text), &request->content_length))
+        return APP_OK;
+    return malformed(why, "CONTENT_LENGTH is not a number");
 }
 
 enum app_err request_init(struct request *request, struct arena *arena, const struct log *log,
-                          char *const *environment, struct request_input input)
+                          const struct request_input *input, struct err_buf *why)
 {
     *request = (struct request){
         .method = HTTP_OTHER,
@@ -184,19 +260,19 @@ enum app_err request_init(struct request *request, struct arena *arena, const st
         .content_length = -1,
         .started_ns = clock_now_ns(),
         .arena = arena,
-        .input = input,
+        .input = *input,
     };
-    enum app_err err = copy_params(request, environment);
+    enum app_err err = index_params(request, why);
     const char *id = request_header(request, "X-Request-Id");
     request->id = id && is_sane_id(id) ? id : make_id(arena);
     trace_begin(&request->trace, find_trace_header, request);
     request->log = log_child(log, request->id, request->trace.trace_id);
     if (err == APP_OK)
-        err = read_method(request);
+        err = read_method(request, why);
     if (err == APP_OK)
-        err = read_target(request);
+        err = read_target(request, why);
     if (err == APP_OK)
-        err = read_content_length(request);
+        err = read_content_length(request, why);
     return err;
 }
 
@@ -218,92 +294,30 @@ const char *request_media_type(const struct request *request)
 
 bool request_accepts_json(const struct request *request)
 {
-    return accept_prefers_json(request_header(request, "Accept"));
+    return accept_prefers_json(request_header_list(request, "Accept"));
 }
 
 /* --- Body --- */
 
-static void release_body(void *object)
+enum app_err request_body(const struct request *request, size_t max, const char **body, size_t *len)
 {
-    struct body *body = object;
-    free(body->data);
-}
-
-static enum app_err grow(struct body *body, size_t capacity)
-{
-    char *data = realloc(body->data, capacity + 1);
-    if (!data)
-        return APP_NO_MEMORY;
-    body->data = data;
-    body->capacity = capacity;
-    return APP_OK;
-}
-
-/* Fill what room there is; returns early at the end of the input. */
-static enum app_err fill(struct request *request, struct body *body, bool *ended)
-{
-    while (body->len < body->capacity) {
-        ptrdiff_t got = request->input.read(request->input.source, body->data + body->len,
-                                            body->capacity - body->len);
-        if (got < 0)
-            return APP_CLIENT_GONE;
-        if (got == 0) {
-            *ended = true;
-            return APP_OK;
-        }
-        body->len += (size_t)got;
-        request->body_read += (size_t)got;
-    }
-    return APP_OK;
-}
-
-static enum app_err read_known(struct request *request, struct body *body)
-{
-    bool ended = false;
-    enum app_err err = grow(body, (size_t)request->content_length);
-    if (err == APP_OK)
-        err = fill(request, body, &ended);
-    return err == APP_OK && ended ? APP_BAD_REQUEST : err;
-}
-
-static enum app_err read_unknown(struct request *request, struct body *body, size_t max)
-{
-    bool ended = false;
-    size_t capacity = BODY_FIRST_CAPACITY;
-    while (!ended) {
-        /* One byte beyond the ceiling, to tell "just fits" from "too large". */
-        if (capacity > max)
-            capacity = max + 1;
-        enum app_err err = grow(body, capacity);
-        if (err == APP_OK)
-            err = fill(request, body, &ended);
-        if (err != APP_OK)
-            return err;
-        if (body->len > max)
-            return APP_TOO_LARGE;
-        capacity *= 2;
-    }
-    return APP_OK;
-}
-
-enum app_err request_read_body(struct request *request, size_t max, const char **body, size_t *len)
-{
-    bool known = request->content_length >= 0;
-    if (known && (uint64_t)request->content_length > max)
+    const struct request_input *input = &request->input;
+    int64_t announced = request->content_length;
+    if (announced > (int64_t)max)
         return APP_TOO_LARGE;
-    struct body *read = arena_alloc(request->arena, sizeof(*read));
-    if (!read)
-        return APP_NO_MEMORY;
-    *read = (struct body){0};
-    if (!arena_on_reset(request->arena, release_body, read))
-        return APP_NO_MEMORY;
-
-    enum app_err err = known ? read_known(request, read) : read_unknown(request, read, max);
-    if (err != APP_OK)
-        return err;
-    read->data[read->len] = '\0';
-    *body = read->data;
-    *len = read->len;
+    if (input->body_err)
+        return input->body_err;
+    /* RFC 3875, section 4.2: what lies behind the announced length is no part of it. */
+    size_t here =
+        announced >= 0 && input->body_len > (size_t)announced ? (size_t)announced : input->body_len;
+    if (announced > (int64_t)here)
+        return APP_BAD_REQUEST;
+    if (here > max)
+        return APP_TOO_LARGE;
+    if (input->body)
+        input->body[here] = '\0';
+    *body = input->body ? input->body : "";
+    *len = here;
     return APP_OK;
 }
 

@@ -5,36 +5,23 @@
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
-#include <sys/socket.h>
 
-#include "lib/base/clock.h"
-#include "lib/fcgi/protocol.h"
-
-enum { BATCH = 64 }; /* parts of one record; of many tiny pieces it holds fewer bytes */
-
-struct source {
-    const struct iovec *head; /* comes first; NULL when it is used up */
-    const struct iovec *pieces;
-    size_t count;
-    size_t offset; /* into the head or the first of the pieces */
-};
-
-struct sink {
-    int fd;
-    int request_id;
-    int64_t stall_ms;
-    int64_t deadline_ns;
-};
-
-static bool wait_writable(const struct sink *sink)
+void sender_init(struct sender *sender, int id, const char *head, size_t head_len,
+                 const struct iovec *pieces, size_t count)
 {
-    int64_t until = deadline_min(sink->deadline_ns, deadline_in_ms(sink->stall_ms));
-    struct pollfd writable = {sink->fd, POLLOUT, 0};
-    int ready;
-    do
-        ready = poll(&writable, 1, (int)deadline_left_ms(until));
-    while (ready < 0 && errno == EINTR);
-    return ready > 0 && !(writable.revents & (POLLERR | POLLHUP));
+    union {
+        const char *from;
+        void *to;
+    } base = {.from = head};
+    sender->id = id;
+    sender->head = (struct iovec){base.to, head_len};
+    sender->pieces = pieces;
+    sender->count = count;
+    sender->offset = 0;
+    sender->has_ended = false;
+    sender->message = (struct msghdr){.msg_iov = sender->parts};
+    protocol_write_header(sender->end, FCGI_STDOUT, id, 0);
+    protocol_write_end(sender->end + FCGI_HEADER_LEN, id, FCGI_REQUEST_COMPLETE);
 }
 
 /* Step over `sent` bytes of the parts. */
@@ -51,64 +38,97 @@ static void advance(struct msghdr *message, size_t sent)
     }
 }
 
-static bool send_all(const struct sink *sink, struct iovec *parts, size_t count)
+/* The head's or a piece's bytes that come next; NULL when there are none. */
+static const struct iovec *next_piece(struct sender *sender)
 {
-    struct msghdr message = {.msg_iov = parts, .msg_iovlen = count};
-    while (message.msg_iovlen > 0) {
-        /* Not blocking, for SO_SNDTIMEO bounds a part of a call only. */
-        ssize_t sent = sendmsg(sink->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
-        if (sent >= 0)
-            advance(&message, (size_t)sent);
-        else if (errno == EAGAIN ? !wait_writable(sink) : errno != EINTR)
-            return false;
+    if (sender->head.iov_len > 0)
+        return &sender->head;
+    while (sender->count > 0 && sender->pieces->iov_len == sender->offset) {
+        sender->pieces++;
+        sender->count--;
+        sender->offset = 0;
     }
-    return true;
+    return sender->count > 0 ? sender->pieces : NULL;
 }
 
-static void next_piece(struct source *source)
+static void step_over(struct sender *sender, const struct iovec *piece, size_t bytes)
 {
-    source->offset = 0;
-    if (source->head) {
-        source->head = NULL;
-    } else {
-        source->pieces++;
-        source->count--;
+    sender->offset += bytes;
+    if (piece == &sender->head && sender->offset == piece->iov_len) {
+        sender->head.iov_len = 0;
+        sender->offset = 0;
     }
 }
 
-/* Move up to one record's bytes from the source into parts; returns how many parts. */
-static size_t take_parts(struct source *source, struct iovec *parts, size_t *len)
+/* Make the next record the message; with the last one go the ends. False: there is none. */
+static bool fill(struct sender *sender)
 {
-    size_t used = 0;
-    *len = 0;
-    while (used < BATCH && (source->head || source->count > 0) && *len < PROTOCOL_CONTENT_MAX) {
-        const struct iovec *piece = source->head ? source->head : source->pieces;
-        size_t left = piece->iov_len - source->offset;
-        size_t room = PROTOCOL_CONTENT_MAX - *len;
+    size_t used = 1, len = 0;
+    const struct iovec *piece = NULL;
+    if (sender->has_ended)
+        return false;
+    while (used <= SENDER_BATCH && len < PROTOCOL_CONTENT_MAX && (piece = next_piece(sender))) {
+        size_t left = piece->iov_len - sender->offset;
+        size_t room = PROTOCOL_CONTENT_MAX - len;
         size_t take = left < room ? left : room;
-        if (take > 0)
-            parts[used++] = (struct iovec){(char *)piece->iov_base + source->offset, take};
-        *len += take;
-        source->offset += take;
-        if (take == left)
-            next_piece(source);
+        sender->parts[used++] = (struct iovec){(char *)piece->iov_base + sender->offset, take};
+        len += take;
+        step_over(sender, piece, take);
     }
-    return used;
+    protocol_write_header(sender->header, FCGI_STDOUT, sender->id, len);
+    sender->parts[0] = (struct iovec){sender->header, sizeof(sender->header)};
+    if (!next_piece(sender)) {
+        sender->parts[used++] = (struct iovec){sender->end, sizeof(sender->end)};
+        sender->has_ended = true;
+    }
+    sender->message.msg_iov = sender->parts;
+    sender->message.msg_iovlen = used;
+    return true;
 }
 
-static bool send_records(const struct sink *sink, struct source *source)
+enum sender_result sender_push(struct sender *sender, int fd)
 {
-    unsigned char header[PROTOCOL_HEADER_LEN];
-    struct iovec parts[1 + BATCH];
-    size_t len;
-    size_t used;
-    while ((used = take_parts(source, parts + 1, &len)) > 0) {
-        protocol_write_header(header, RECORD_STDOUT, sink->request_id, len);
-        parts[0] = (struct iovec){header, sizeof(header)};
-        if (!send_all(sink, parts, used + 1))
-            return false;
+    while (sender->message.msg_iovlen > 0 || fill(sender)) {
+        ssize_t sent = sendmsg(fd, &sender->message, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (sent >= 0)
+            advance(&sender->message, (size_t)sent);
+        else if (errno == EAGAIN)
+            return SENDER_BLOCKED;
+        else if (errno != EINTR)
+            return SENDER_GONE;
     }
-    return true;
+    return SENDER_DONE;
+}
+
+static size_t message_len(const struct msghdr *message)
+{
+    size_t len = 0;
+    for (size_t i = 0; i < message->msg_iovlen; i++)
+        len += message->msg_iov[i].iov_len;
+    return len;
+}
+
+size_t sender_left(const struct sender *sender)
+{
+    struct sender ahead = *sender;
+    size_t left = 0;
+    ahead.message.msg_iov = ahead.parts + (sender->message.msg_iov - sender->parts);
+    do
+        left += message_len(&ahead.message);
+    while (fill(&ahead));
+    return left;
+}
+
+void sender_copy_left(struct sender *sender, char *out)
+{
+    do {
+        for (size_t i = 0; i < sender->message.msg_iovlen; i++) {
+            const struct iovec *part = &sender->message.msg_iov[i];
+            memcpy(out, part->iov_base, part->iov_len);
+            out += part->iov_len;
+        }
+        sender->message.msg_iovlen = 0;
+    } while (fill(sender));
 }
 
 bool sender_peer_has_all(int fd)
@@ -116,17 +136,4 @@ bool sender_peer_has_all(int fd)
     /* A close over unread bytes would have reset the connection, which is an error to poll. */
     struct pollfd closed = {fd, 0, 0};
     return poll(&closed, 1, 0) > 0 && (closed.revents & POLLHUP) && !(closed.revents & POLLERR);
-}
-
-bool sender_send_stdout(int fd, int request_id, const struct sender_limits *limits,
-                        const char *head, size_t head_len, const struct iovec *pieces, size_t count)
-{
-    const struct sink sink = {fd, request_id, limits->stall_ms, deadline_in_ms(limits->total_ms)};
-    union {
-        const char *from;
-        void *to;
-    } base = {.from = head};
-    const struct iovec first = {base.to, head_len};
-    struct source source = {&first, pieces, count, 0};
-    return send_records(&sink, &source) && (wait_writable(&sink) || sender_peer_has_all(fd));
 }

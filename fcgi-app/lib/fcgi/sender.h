@@ -1,31 +1,52 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Large answers as FCGI_STDOUT records of up to 64 KiB, straight from the
- * caller's memory. libfcgi would copy them into its buffer of 8 KiB and make a
- * write(2) of each; for 1 MB that costs up to twice the CPU time.
+ * An answer as FCGI_STDOUT records of up to 64 KiB, straight from the caller's memory, with
+ * the records that end the stream and the request behind them. A small answer leaves in one
+ * call. Nothing here waits: what a slow reader leaves is sent later, or copied to be.
  */
 #ifndef LIB_FCGI_SENDER_H
 #define LIB_FCGI_SENDER_H
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
+#include <sys/socket.h>
 #include <sys/uio.h>
 
-struct sender_limits {
-    int64_t stall_ms; /* for the peer to take something */
-    int64_t total_ms; /* for the whole */
+#include "lib/fcgi/protocol.h"
+
+enum { SENDER_BATCH = 64 }; /* parts of one record; of many tiny pieces it holds fewer bytes */
+
+enum sender_result {
+    SENDER_DONE,
+    SENDER_BLOCKED, /* the socket takes no more now */
+    SENDER_GONE     /* the peer is gone */
 };
 
-/*
- * Send `head` and the pieces, then wait until the socket takes a few bytes more,
- * so that what ends the request does not block. The stream's end is not sent.
- * False: the peer is gone, or too slow. One that has gone after it had read all of
- * it was answered: true. Never raises SIGPIPE.
- */
-bool sender_send_stdout(int fd, int request_id, const struct sender_limits *limits,
-                        const char *head, size_t head_len, const struct iovec *pieces,
-                        size_t count);
+/* Public for its size only. The head and the pieces must outlive it. */
+struct sender {
+    int id;
+    struct iovec head;
+    const struct iovec *pieces;
+    size_t count;
+    size_t offset;  /* into the head, while it has bytes left, or the first of the pieces */
+    bool has_ended; /* the last parts are in the message */
+    unsigned char header[FCGI_HEADER_LEN];
+    unsigned char end[FCGI_HEADER_LEN + PROTOCOL_SHORT_LEN];
+    struct iovec parts[1 + SENDER_BATCH + 1];
+    struct msghdr message; /* what of the parts is not sent yet */
+};
+
+void sender_init(struct sender *sender, int id, const char *head, size_t head_len,
+                 const struct iovec *pieces, size_t count);
+
+/* Send what the socket takes. Never raises SIGPIPE. */
+enum sender_result sender_push(struct sender *sender, int fd);
+
+/* How many bytes are left to send, records' headers included. */
+size_t sender_left(const struct sender *sender);
+
+/* Write them into `out`, which has room for all; the sender is done then. */
+void sender_copy_left(struct sender *sender, char *out);
 
 /*
  * Whether the peer has closed the connection and had read everything by then: lighttpd

@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The FastCGI side of the process: worker threads that take connections from
- * one listening socket, each with its own request and arena. This room is the
- * only one that includes fcgiapp.h, and it owns the edges where that library is
- * known to fail: waiting (epoll beside an eventfd, so that a stop reaches
- * everybody), accepting (time limits on each connection; a full descriptor table
- * waits and tries again instead of losing the thread), unread bodies (drained, or
- * the connection is closed) and large answers (records of up to 64 KiB, without a
- * copy). Nobody is authenticated here, and FCGI_WEB_SERVER_ADDRS is not looked at:
- * who can connect is trusted as the web server is, so guard the socket.
+ * The FastCGI side of the process: worker threads that answer the requests of one listening
+ * socket. A thread reads what connections bring without waiting for any of them, and a
+ * request is answered as soon as it is whole. So neither an idle connection nor a slow
+ * body nor a slow reader holds a thread. A full descriptor table waits and tries again
+ * instead of losing the thread. Nobody is authenticated here, and FCGI_WEB_SERVER_ADDRS is
+ * not looked at: who can connect is trusted as the web server is, so guard the socket.
  *
  * Life cycle: fcgi_listen, fcgi_server_start after the signals are blocked and
  * the other libraries are up, fcgi_server_stop, fcgi_server_free. start, stop
@@ -23,6 +20,7 @@
 
 #include "lib/base/err.h"
 #include "lib/base/log.h"
+#include "lib/fcgi/connection.h"
 #include "lib/fcgi/request.h"
 #include "lib/fcgi/response.h"
 
@@ -34,13 +32,15 @@ struct fcgi_server_options {
     bool is_own;      /* no other process has the socket: a stop that lets it go may shut it */
     unsigned workers; /* threads, at least 1 */
     /*
-     * Most requests are answered without waiting: one thread at a time waits for
-     * connections (lib/fcgi/lookout.h). Else all do, which is cheaper when nearly every
-     * request makes its thread wait and another must take over.
+     * Most requests are answered without waiting, so one thread at a time looks out
+     * (lib/fcgi/lookout.h). Else all wait at the listening socket, but one that waits for the
+     * connections which are here: that is cheaper where nearly every request makes its thread
+     * wait, and another would have to be woken each time.
      */
     bool quick;
-    const struct log *log; /* copied; its sink must outlive the server */
-    void *context;         /* handed to the three functions */
+    struct fcgi_limits limits; /* what is 0 gets its default */
+    const struct log *log;     /* copied; its sink must outlive the server */
+    void *context;             /* handed to the three functions */
     /*
      * Run in each new thread before it takes requests: `*worker` is what the
      * other two are handed. An error fails the start, then worker_release is not
@@ -81,17 +81,18 @@ enum app_err fcgi_server_start(const struct fcgi_server_options *options,
     __attribute__((warn_unused_result));
 
 /*
- * Stop accepting and wait until the requests in hand are answered, at most
- * `grace_ms`; those whose connections wait to be accepted, too. Returns the number of threads that
- * are still busy then (0: all done, and worker_release has run in each); with some left the process
- * should leave by _exit, for they use what the caller would free.
+ * Stop accepting and wait until the requests that have begun are answered, at most
+ * `grace_ms`; those whose connections wait to be accepted, too. Connections without a request
+ * are closed at once. Returns the number of threads that are still busy then (0: all done, and
+ * worker_release has run in each); with some left the process should leave by _exit, for they
+ * use what the caller would free.
  */
 unsigned fcgi_server_stop(struct fcgi_server *server, int64_t grace_ms);
 
 /*
- * Called by a handler before it waits for anything or computes for more than a
- * millisecond: from then on another thread takes new connections. With `quick`, who never calls it
- * delays them by some milliseconds (lib/fcgi/lookout.h). May be called again, and in any thread.
+ * Called by a handler before it waits for anything or computes for more than a millisecond:
+ * from then on another thread is on the lookout. A handler that does not call it delays other
+ * requests by some milliseconds. May be called again, and in any thread.
  */
 void fcgi_worker_yield(void);
 

@@ -197,19 +197,7 @@ static enum app_err read_form(void)
 struct exchange_test {
     int answers;
     int status;
-    bool body_given;
 };
-
-static ptrdiff_t give_body(void *source, char *out, size_t size)
-{
-    static const char body[] = {'h', 'e', 'l', 'l', 'o'};
-    struct exchange_test *test = source;
-    if (test->body_given || size < 5)
-        return 0;
-    test->body_given = true;
-    memcpy(out, body, sizeof(body));
-    return 5;
-}
 
 static bool take_answer(void *to, const char *head, size_t head_len, const struct iovec *pieces,
                         size_t count)
@@ -226,7 +214,7 @@ static enum app_err answer(struct request *request, struct response *response)
 {
     const char *body;
     size_t len;
-    enum app_err err = request_read_body(request, 100, &body, &len);
+    enum app_err err = request_body(request, 100, &body, &len);
     if (!err)
         err = response_header(response, "Location", "/somewhere/else");
     if (!err)
@@ -237,18 +225,26 @@ static enum app_err answer(struct request *request, struct response *response)
 /* Whatever happens, the client has one answer, and without memory it is 503. */
 static enum app_err serve_request(void)
 {
-    char *const environment[] = {
-        (char[]){"REQUEST_METHOD=POST"},    (char[]){"REQUEST_URI=/api/caf%C3%A9?x=y"},
-        (char[]){"CONTENT_LENGTH=5"},       (char[]){"HTTP_ACCEPT=application/json"},
-        (char[]){"HTTP_X_REQUEST_ID=id-1"}, NULL};
+    char params[] = "\16\4REQUEST_METHODPOST"
+                    "\13\24REQUEST_URI/api/caf%C3%A9?x=yes"
+                    "\16\1CONTENT_LENGTH5"
+                    "\13\20HTTP_ACCEPTapplication/json"
+                    "\21\4HTTP_X_REQUEST_IDid-1";
+    char body[] = "hello";
+    const struct request_input input = {
+        .params = params,
+        .params_len = sizeof(params) - 1,
+        .body = body,
+        .body_len = strlen(body),
+    };
+    struct err_buf why = {.text = ""};
     struct exchange_test test = {0};
     struct request request;
     struct response response;
     struct arena *arena = arena_new(LIMIT_REQUEST_ARENA);
     if (!arena)
         return APP_NO_MEMORY;
-    enum app_err err = request_init(&request, arena, &quiet, environment,
-                                    (struct request_input){.read = give_body, .source = &test});
+    enum app_err err = request_init(&request, arena, &quiet, &input, &why);
     response_init(&response, &request, (struct response_output){take_answer, &test});
     assert_non_null(request.id);
     if (!err)

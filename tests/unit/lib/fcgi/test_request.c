@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "lib/base/limits.h"
+#include "support/fcgi_params.h"
 #include "support/loopback.h"
 
 #define ENVIRONMENT(...) ((const char *const[]){__VA_ARGS__, NULL})
@@ -138,12 +139,14 @@ static void a_content_length_is_digits_or_nothing(void **state)
     (void)state;
     assert_length("OTHER=", APP_OK, -1);
     assert_length("CONTENT_LENGTH=", APP_OK, -1);
+    assert_length("CONTENT_LENGTH=-1", APP_OK, -1); /* Caddy's word for an unknown length */
     assert_length("CONTENT_LENGTH=0", APP_OK, 0);
     assert_length("CONTENT_LENGTH=0012", APP_OK, 12);
     assert_length("CONTENT_LENGTH=9223372036854775807", APP_OK, INT64_MAX);
     static const char *const bad[] = {"9223372036854775808",
                                       "99999999999999999999999",
-                                      "-1",
+                                      "-2",
+                                      "-",
                                       "+5",
                                       " 5",
                                       "5 ",
@@ -200,19 +203,111 @@ static void no_memory_is_said_and_leaves_an_id(void **state)
     (void)state;
     struct log_sink sink = {.fd = -1};
     struct log log = {.sink = &sink, .module = "test"};
-    char method[] = "REQUEST_METHOD=GET", uri[] = "REQUEST_URI=/";
-    char *const environment[] = {method, uri, NULL};
+    struct request_input input = {.params_len = 0};
+    input.params = fcgi_params_encode(GET("REQUEST_URI=/"), &input.params_len);
     struct arena *arena = arena_new(16);
     assert_non_null(arena);
     struct request request;
+    struct err_buf why = {.text = ""};
     memset(&request, 0x5a, sizeof(request));
-    assert_int_equal(
-        request_init(&request, arena, &log, environment, (struct request_input){NULL, NULL, NULL}),
-        APP_NO_MEMORY);
+    assert_int_equal(request_init(&request, arena, &log, &input, &why), APP_NO_MEMORY);
     assert_string_equal(request.id, "-");
     assert_ptr_equal(request.arena, arena);
     assert_null(request_header(&request, "Accept"));
     arena_free(&arena);
+    free(input.params);
+}
+
+/* --- Variables as they come --- */
+
+static enum app_err init_raw(char *params, size_t len, struct err_buf *why)
+{
+    struct log_sink sink = {.fd = -1};
+    struct log log = {.sink = &sink, .module = "test"};
+    const struct request_input input = {.params = params, .params_len = len};
+    struct arena *arena = arena_new(LIMIT_REQUEST_ARENA);
+    assert_non_null(arena);
+    struct request request;
+    *why = (struct err_buf){.text = ""};
+    enum app_err err = request_init(&request, arena, &log, &input, why);
+    arena_free(&arena);
+    return err;
+}
+
+static void what_is_malformed_is_said(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *params;
+        size_t len;
+        const char *why;
+    } cases[] = {
+        {"", 0, "no REQUEST_METHOD"},
+        {"\16\3REQUEST_METHODGET", 19, "neither REQUEST_URI nor SCRIPT_NAME and PATH_INFO"},
+        {"\16\3REQUEST_METHODGE", 18, "the variables end within one"},
+        {"\16\3REQUEST_METHODGET\200", 20, "the variables end within one"},
+        {"\16\3REQUEST_METHODG\0T", 19, "a NUL within a variable"},
+        {"\16\3REQUEST_METHODGET\13\4REQUEST_URI/%zz", 36, "a path that cannot be decoded"},
+        {"\16\3REQUEST_METHODGET\13\1REQUEST_URI/\16\1CONTENT_LENGTHx", 50,
+         "CONTENT_LENGTH is not a number"},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char params[64];
+        struct err_buf why;
+        memcpy(params, cases[i].params, cases[i].len + 1);
+        assert_int_equal(init_raw(params, cases[i].len, &why), APP_BAD_REQUEST);
+        assert_string_equal(why.detail, cases[i].why);
+    }
+}
+
+static void long_and_empty_names_and_values_are_read(void **state)
+{
+    (void)state;
+    char *name = repeat("", 'N', 200);
+    char *variable = repeat(name, 'V', 70000 - 200 - 10000);
+    variable[200] = '=';
+    struct loopback loopback;
+    loopback_init(&loopback, GET("REQUEST_URI=/", variable, "=", "=x", "A=1"), NULL, 0);
+    assert_int_equal(loopback.init_err, APP_OK);
+    assert_string_equal(request_param(&loopback.request, name), variable + 201);
+    assert_string_equal(request_param(&loopback.request, "A"), "1");
+    loopback_release(&loopback);
+    free(variable);
+    free(name);
+}
+
+static void without_a_uri_the_path_is_script_name_and_path_info(void **state)
+{
+    (void)state;
+    struct loopback loopback;
+    loopback_init(&loopback,
+                  GET("SCRIPT_NAME=/a b", "PATH_INFO=/c%41?\303\251", "QUERY_STRING=q=%20"), NULL,
+                  0);
+    assert_int_equal(loopback.init_err, APP_OK);
+    assert_string_equal(loopback.request.path, "/a b/c%41?\303\251");
+    assert_string_equal(loopback.request.query, "q=%20");
+    assert_string_equal(loopback.request.uri, "/a%20b/c%2541%3F%C3%A9?q=%20");
+    loopback_release(&loopback);
+    assert_init(GET("SCRIPT_NAME=", "PATH_INFO=/x"), APP_OK);
+    assert_init(GET("PATH_INFO=x"), APP_BAD_REQUEST);
+    assert_init(GET("SCRIPT_NAME=/\377"), APP_BAD_REQUEST);
+}
+
+static void the_lines_of_a_list_are_joined(void **state)
+{
+    (void)state;
+    struct loopback loopback;
+    loopback_init(&loopback,
+                  GET("REQUEST_URI=/", "HTTP_IF_NONE_MATCH=\"a\"", "HTTP_ACCEPT=text/html",
+                      "HTTP_IF_NONE_MATCH=\"b\", \"c\"", "HTTP_IF_NONE_MATCH=W/\"d\"",
+                      "HTTP_ACCEPT=application/json"),
+                  NULL, 0);
+    const struct request *request = &loopback.request;
+    assert_string_equal(request_header_list(request, "If-None-Match"),
+                        "\"a\", \"b\", \"c\", W/\"d\"");
+    assert_string_equal(request_header(request, "If-None-Match"), "\"a\"");
+    assert_null(request_header_list(request, "If-Match"));
+    loopback_release(&loopback);
 }
 
 static void assert_id(const char *variable, bool taken)
@@ -357,134 +452,73 @@ static void json_is_accepted_when_it_is_preferred(void **state)
 struct body_case {
     const char *length; /* "CONTENT_LENGTH=..." */
     const char *input;
-    size_t input_len;
     size_t max;
-    size_t step;
-    bool fails;
+    enum app_err body_err;
+    enum app_err expected;
 };
 
-static enum app_err read_body(const struct body_case *test, char *out, size_t *len)
+static void assert_body(const struct body_case *test, const char *expected)
 {
     struct loopback loopback;
-    loopback_init(&loopback, GET("REQUEST_URI=/", test->length), test->input, test->input_len);
-    loopback.input_step = test->step;
-    loopback.input_fails = test->fails;
+    loopback_init(&loopback, GET("REQUEST_URI=/", test->length), test->input, strlen(test->input));
+    loopback.request.input.body_err = test->body_err;
     const char *body = "junk";
-    *len = 99;
-    enum app_err err = request_read_body(&loopback.request, test->max, &body, len);
-    if (err == APP_OK) {
-        assert_int_equal(body[*len], '\0');
-        memcpy(out, body, *len + 1);
-    } else {
-        assert_string_equal(body, "junk");
-        assert_int_equal(*len, 99);
-    }
+    size_t len = 99;
+    assert_int_equal(request_body(&loopback.request, test->max, &body, &len), test->expected);
+    assert_string_equal(body, expected);
+    assert_int_equal(len, test->expected ? 99 : strlen(expected));
     loopback_release(&loopback);
-    return err;
 }
 
-static void a_body_is_read_whole(void **state)
+static void a_body_is_what_its_length_says(void **state)
 {
     (void)state;
     static const struct body_case cases[] = {
-        {"CONTENT_LENGTH=5", "hello", 5, 5, 0, false},
-        {"CONTENT_LENGTH=5", "hello", 5, 100, 1, false},
-        {"CONTENT_LENGTH=5", "hello, and more", 15, 5, 2, false},
-        {"OTHER=", "hello", 5, 5, 0, false},
-        {"OTHER=", "hello", 5, 6, 1, false},
+        {"CONTENT_LENGTH=5", "hello", 5, APP_OK, APP_OK},
+        {"CONTENT_LENGTH=5", "hello", 100, APP_OK, APP_OK},
+        {"CONTENT_LENGTH=5", "hello, and more", 5, APP_OK, APP_OK},
+        {"OTHER=", "hello", 5, APP_OK, APP_OK},
+        {"CONTENT_LENGTH=-1", "hello", 6, APP_OK, APP_OK},
     };
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        char out[32];
-        size_t len;
-        assert_int_equal(read_body(&cases[i], out, &len), APP_OK);
-        assert_string_equal(out, "hello");
-        assert_int_equal(len, 5);
-    }
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+        assert_body(&cases[i], "hello");
 }
 
 static void an_empty_body_is_an_empty_string(void **state)
 {
     (void)state;
     static const struct body_case cases[] = {
-        {"CONTENT_LENGTH=0", "", 0, 0, 0, false},
-        {"CONTENT_LENGTH=0", "x", 1, 0, 0, false},
-        {"OTHER=", "", 0, 0, 0, false},
-        {"OTHER=", "", 0, 10, 0, false},
+        {"CONTENT_LENGTH=0", "", 0, APP_OK, APP_OK},
+        {"CONTENT_LENGTH=0", "x", 0, APP_OK, APP_OK},
+        {"OTHER=", "", 0, APP_OK, APP_OK},
+        {"OTHER=", "", 10, APP_OK, APP_OK},
     };
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        char out[32];
-        size_t len;
-        assert_int_equal(read_body(&cases[i], out, &len), APP_OK);
-        assert_int_equal(len, 0);
-    }
-}
-
-static void a_body_beyond_the_ceiling_is_too_large(void **state)
-{
-    (void)state;
-    char out[32];
-    size_t len;
-    struct body_case test = {"CONTENT_LENGTH=6", "hello!", 6, 5, 0, true};
-    assert_int_equal(read_body(&test, out, &len), APP_TOO_LARGE);
-    test.length = "CONTENT_LENGTH=9223372036854775807";
-    assert_int_equal(read_body(&test, out, &len), APP_TOO_LARGE);
-    test.length = "OTHER=";
-    assert_int_equal(read_body(&test, out, &len), APP_TOO_LARGE);
-    test.step = 1;
-    assert_int_equal(read_body(&test, out, &len), APP_TOO_LARGE);
-}
-
-static void a_declared_length_is_refused_before_anything_is_read(void **state)
-{
-    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+        assert_body(&cases[i], "");
     struct loopback loopback;
-    loopback_init(&loopback, GET("REQUEST_URI=/", "CONTENT_LENGTH=6"), "hello!", 6);
-    const char *body = NULL;
-    size_t len = 0;
-    assert_int_equal(request_read_body(&loopback.request, 5, &body, &len), APP_TOO_LARGE);
-    assert_int_equal(loopback.request.body_read, 0);
+    loopback_init(&loopback, GET("REQUEST_URI=/"), NULL, 0);
+    const char *body;
+    size_t len;
+    assert_int_equal(request_body(&loopback.request, 0, &body, &len), APP_OK);
+    assert_string_equal(body, "");
     loopback_release(&loopback);
 }
 
-static void a_body_shorter_than_declared_is_a_bad_request(void **state)
+static void a_body_that_is_not_here_is_an_error(void **state)
 {
     (void)state;
-    char out[32];
-    size_t len;
-    struct body_case test = {"CONTENT_LENGTH=6", "hello", 5, 10, 0, false};
-    assert_int_equal(read_body(&test, out, &len), APP_BAD_REQUEST);
-    test.input_len = 0;
-    assert_int_equal(read_body(&test, out, &len), APP_BAD_REQUEST);
-}
-
-static void an_input_error_means_that_the_client_is_gone(void **state)
-{
-    (void)state;
-    char out[32];
-    size_t len;
-    struct body_case test = {"CONTENT_LENGTH=6", "hello", 5, 10, 0, true};
-    assert_int_equal(read_body(&test, out, &len), APP_CLIENT_GONE);
-    test.length = "OTHER=";
-    assert_int_equal(read_body(&test, out, &len), APP_CLIENT_GONE);
-}
-
-static void a_body_of_megabytes_is_beyond_the_arena_and_fine(void **state)
-{
-    (void)state;
-    enum { SIZE = 3 * 1024 * 1024 };
-    char *sent = repeat("", 'b', SIZE);
-    static const char *const lengths[] = {"CONTENT_LENGTH=3145728", "OTHER="};
-    for (size_t i = 0; i < 2; i++) {
-        struct loopback loopback;
-        loopback_init(&loopback, GET("REQUEST_URI=/", lengths[i]), sent, SIZE);
-        const char *body = NULL;
-        size_t len = 0;
-        assert_int_equal(request_read_body(&loopback.request, SIZE, &body, &len), APP_OK);
-        assert_int_equal(len, SIZE);
-        assert_memory_equal(body, sent, SIZE);
-        loopback_release(&loopback);
-    }
-    free(sent);
+    static const struct body_case cases[] = {
+        {"CONTENT_LENGTH=6", "hello!", 5, APP_OK, APP_TOO_LARGE},
+        {"CONTENT_LENGTH=9223372036854775807", "", 5, APP_OK, APP_TOO_LARGE},
+        {"OTHER=", "hello!", 5, APP_OK, APP_TOO_LARGE},
+        {"CONTENT_LENGTH=6", "hello", 10, APP_OK, APP_BAD_REQUEST},
+        {"CONTENT_LENGTH=6", "", 10, APP_OK, APP_BAD_REQUEST},
+        {"CONTENT_LENGTH=6", "", 10, APP_REQUEST_TIMEOUT, APP_REQUEST_TIMEOUT},
+        {"OTHER=", "", 10, APP_UNAVAILABLE, APP_UNAVAILABLE},
+        {"OTHER=", "", 10, APP_TOO_LARGE, APP_TOO_LARGE},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+        assert_body(&cases[i], "junk");
 }
 
 int main(void)
@@ -507,13 +541,13 @@ int main(void)
         cmocka_unit_test(a_refused_request_has_the_clients_id),
         cmocka_unit_test(the_media_type_has_no_parameters_and_no_capitals),
         cmocka_unit_test(json_is_accepted_when_it_is_preferred),
-        cmocka_unit_test(a_body_is_read_whole),
+        cmocka_unit_test(what_is_malformed_is_said),
+        cmocka_unit_test(long_and_empty_names_and_values_are_read),
+        cmocka_unit_test(without_a_uri_the_path_is_script_name_and_path_info),
+        cmocka_unit_test(the_lines_of_a_list_are_joined),
+        cmocka_unit_test(a_body_is_what_its_length_says),
         cmocka_unit_test(an_empty_body_is_an_empty_string),
-        cmocka_unit_test(a_body_beyond_the_ceiling_is_too_large),
-        cmocka_unit_test(a_declared_length_is_refused_before_anything_is_read),
-        cmocka_unit_test(a_body_shorter_than_declared_is_a_bad_request),
-        cmocka_unit_test(an_input_error_means_that_the_client_is_gone),
-        cmocka_unit_test(a_body_of_megabytes_is_beyond_the_arena_and_fine),
+        cmocka_unit_test(a_body_that_is_not_here_is_an_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -82,7 +83,7 @@ static void everything_works_over_tcp_too(void **state)
     test_app_finish(app);
 }
 
-static void answers_about_the_size_of_the_library_buffer_arrive(void **state)
+static void answers_of_some_kilobytes_arrive(void **state)
 {
     (void)state;
     struct test_app *app = test_app_serve(1);
@@ -423,11 +424,13 @@ static void a_descriptor_that_is_no_socket_fails_the_start(void **state)
 static void a_full_descriptor_table_delays_requests_and_loses_no_thread(void **state)
 {
     (void)state;
+    enum { COUNT = 4 };
     struct test_app *app = test_app_serve(2);
-    int fds[4];
-    for (int i = 0; i < 4; i++)
-        fds[i] = test_app_connect(app);
-    test_app_sleep_ms(100); /* until the two threads hold a connection each */
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    (void)snprintf(address.sun_path, sizeof(address.sun_path), "%s", app->address);
+    int fds[COUNT];
+    for (int i = 0; i < COUNT; i++)
+        fds[i] = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
     /* What is open stays open, and nothing new can be; poll needs the number of its entries. */
     struct rlimit before;
@@ -435,20 +438,19 @@ static void a_full_descriptor_table_delays_requests_and_loses_no_thread(void **s
     struct rlimit low = before;
     low.rlim_cur = 3;
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
-    for (int i = 0; i < 4; i++)
+    for (int i = 0; i < COUNT; i++) {
+        assert_int_equal(connect(fds[i], (const struct sockaddr *)&address, sizeof(address)), 0);
         assert_true(fcgi_peer_request(fds[i], 0, GET("/hello"), NULL, 0));
-    struct fcgi_answer answer = {0};
-    for (int i = 0; i < 2; i++)
-        assert_true(fcgi_peer_receive(fds[i], TEST_APP_WAIT_MS, &answer));
+    }
     test_app_sleep_ms(300);
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
-    for (int i = 2; i < 4; i++) {
+    for (int i = 0; i < COUNT; i++) {
+        struct fcgi_answer answer = {0};
         assert_true(fcgi_peer_receive(fds[i], TEST_APP_WAIT_MS, &answer));
         assert_string_equal(answer.body, "hello\n");
-    }
-    fcgi_answer_release(&answer);
-    for (int i = 0; i < 4; i++)
+        fcgi_answer_release(&answer);
         (void)close(fds[i]);
+    }
     assert_true(test_app_log_has(app, "Cannot accept a connection: error=\"Too many open files\""));
     test_app_finish(app);
 }
@@ -460,7 +462,7 @@ int main(void)
         cmocka_unit_test(head_gets_the_length_and_no_body),
         cmocka_unit_test(a_large_answer_in_pieces_arrives_intact),
         cmocka_unit_test(everything_works_over_tcp_too),
-        cmocka_unit_test(answers_about_the_size_of_the_library_buffer_arrive),
+        cmocka_unit_test(answers_of_some_kilobytes_arrive),
         cmocka_unit_test(two_hundred_requests_at_once_are_all_answered),
         cmocka_unit_test(a_handler_without_an_answer_gets_a_500_and_a_warning),
         cmocka_unit_test(one_that_does_not_come_back_keeps_nobody_waiting),
