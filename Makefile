@@ -122,7 +122,7 @@ run: deps deps-web ## start the whole stack, emojify a photograph, stay until Ct
 	@$(MAKE) all
 	@BUILD=$(BUILD) exec httpd-conf/stack.sh run
 
-up: deps deps-web ## the same in the background (PORT=8080 API_PROCESSES=1 DIRECT=on WEB=lighttpd|apache-fcgid|apache-proxy)
+up: deps deps-web ## the same in the background (PORT=8080 API_PROCESSES=1 DIRECT=on WEB=lighttpd|apache-fcgid|apache-proxy|nginx)
 	@$(MAKE) all
 	@BUILD=$(BUILD) exec httpd-conf/stack.sh up
 

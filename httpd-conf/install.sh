@@ -35,7 +35,7 @@ list() {
     # What mod_fcgid starts, and the program beside it.
     echo "program httpd-conf/apache/emojify-api.fcgi $PREFIX/lib/emojify/emojify-api.fcgi"
     echo "link ../../sbin/emojify-api $PREFIX/lib/emojify/emojify-api"
-    for file in httpd-conf/lighttpd/*.conf httpd-conf/apache/*.conf; do
+    for file in httpd-conf/lighttpd/*.conf httpd-conf/apache/*.conf httpd-conf/nginx/*.conf; do
         echo "text $file $share/${file#httpd-conf/}"
     done
     [ ! -d httpd-conf/htdocs ] || find httpd-conf/htdocs -type f | LC_ALL=C sort | while read -r file; do

@@ -9,7 +9,7 @@
 #   stack.sh run     up, emojify one photograph as a demonstration, stay until Ctrl-C
 #   stack.sh pids    what runs now, a name=pid a line
 #
-# From the environment: PORT (8080), WEB (lighttpd, apache-fcgid or apache-proxy),
+# From the environment: PORT (8080), WEB (lighttpd, apache-fcgid, apache-proxy or nginx),
 # API_PROCESSES (1, with apache-fcgid 8), BUILD (the programs' directory,
 # build/release), DIRECT (on: the web server itself sends files of the local tier),
 # START_SECONDS (20: how long a start may take), API_STDERR (where the api writes its
@@ -59,7 +59,8 @@ die() {
 case $WEB in
 lighttpd) web_file=lighttpd.sh ;;
 apache-fcgid | apache-proxy) web_file=apache.sh ;;
-*) die "WEB=$WEB: must be lighttpd, apache-fcgid or apache-proxy" ;;
+nginx) web_file=nginx.sh ;;
+*) die "WEB=$WEB: must be lighttpd, apache-fcgid, apache-proxy or nginx" ;;
 esac
 for part in processes.sh places.sh upstreams.sh "$web_file"; do
     . "$root/httpd-conf/stack/$part"

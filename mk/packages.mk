@@ -33,11 +33,12 @@ DEPS := gcc g++ libc6-dev pkg-config \
 # package apache2 starts.
 DEPS_apache-fcgid := apache2-bin libapache2-mod-fcgid libapache2-mod-xsendfile
 DEPS_apache-proxy := apache2-bin libapache2-mod-xsendfile
+DEPS_nginx := nginx-light
 # What only the tests need, and what only `make check` needs.
 # The three after cmocka are clients that read our profiles; tests without them say that they
 # were skipped; prometheus has promtool. wrk is for the experiment.
 DEPS_TEST  := libcmocka-dev golang-go protobuf-compiler google-perftools prometheus redis-server wrk \
-	$(DEPS_apache-fcgid) systemd strace mandoc man-db groff
+	$(DEPS_apache-fcgid) $(DEPS_nginx) haproxy systemd strace mandoc man-db groff
 # What only `make bench` needs besides.
 DEPS_BENCH := valgrind linux-perf
 # A browser and what drives it.

@@ -74,14 +74,17 @@ screenshots: deps deps-test ## make the README's pictures of the page (docs/imag
 	@$(MAKE) all
 	@BUILD=$(BUILD) node tests/browser/screenshots.mjs
 
+# Those that run behind each web server.
+BEHIND_EACH = $(patsubst tests/%.c,$(BUILD)/tests/%,$(shell grep -l 'run: .*web=all' tests/integration/*.c))
 # Those that do more, or for longer, when EMOJIFY_LONG_TESTS is set.
 LONG_TESTS = $(patsubst tests/%.c,$(BUILD)/tests/%,$(shell grep -l EMOJIFY_LONG_TESTS -r tests --include='test_*.c'))
-test-long: deps deps-test ## the tests that take minutes: 20 profiles in 20,000 requests, hostile programs
+test-long: deps deps-test ## the tests that take minutes: slow clients, the suite behind nginx, 20 profiles in 20,000 requests
 	@$(MAKE) all pictures
 	@$(MAKE) run-long
 
-run-long: $(LONG_TESTS)
-	@EMOJIFY_LONG_TESTS=1 BUILD=$(BUILD) tests/run.sh $^
+run-long: $(LONG_TESTS) $(INTEGRATION_TESTS)
+	@EMOJIFY_LONG_TESTS=1 BUILD=$(BUILD) tests/run.sh $(LONG_TESTS)
+	@WEB_SERVERS=nginx BUILD=$(BUILD) tests/run.sh $(BEHIND_EACH)
 
 # tests/soak/: a program of several files, on the tests' support.
 SOAK := $(BUILD)/tests/soak/soak

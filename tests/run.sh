@@ -6,8 +6,9 @@
 # What a program needs is told by a line of its source, in a comment of its own:
 #
 #   /* run: WORD... */   (in a script: # run: WORD...)
-#     web=NAME           it runs behind this web server
+#     web=NAME           it runs behind this web server; several of these: once behind each
 #     web=all            it runs once behind each of WEB_SERVERS (default: lighttpd)
+#     long               it runs only where EMOJIFY_LONG_TESTS is set (make test-long)
 #     alone              nothing runs beside it, for it looks at milliseconds or shares of CPU time
 #     seconds=N          it takes about so long; those that take longest start first
 #
@@ -34,9 +35,10 @@ list_runs() {
         for word in $words; do
             case $word in
             web=all) webs=$web_servers ;;
-            web=*) webs=${word#web=} ;;
+            web=*) webs="${webs#-} ${word#web=}" ;;
             seconds=*) seconds=${word#seconds=} ;;
             alone) company=alone ;;
+            long) [ -n "${EMOJIFY_LONG_TESTS:-}" ] || webs= ;;
             esac
         done
         for web in $webs; do

@@ -50,7 +50,7 @@ static enum app_err answer_preflight(struct exchange *exchange, const char *meth
     const struct cors_preflight preflight = {
         .origin = request_header(request, "Origin"),
         .method = method,
-        .headers = request_header(request, "Access-Control-Request-Headers"),
+        .headers = request_header_list(request, "Access-Control-Request-Headers"),
     };
     struct cors_policy policy = policy_of(exchange->app);
     struct cors_grant grant;

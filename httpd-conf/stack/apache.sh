@@ -3,6 +3,8 @@
 # mod_proxy_fcgi and api processes that are started here. The main configuration is
 # made here, around httpd-conf/apache/emojify-*.conf as they are.
 
+. "$root/httpd-conf/stack/proxied.sh"
+
 web_program=apache2
 [ "$WEB" = apache-fcgid ] && web_processes=8 || web_processes=1
 
@@ -39,6 +41,8 @@ PidFile "$state/apache2.pid"
 ErrorLog "$state/web.log"
 LogLevel warn
 GracefulShutdownTimeout 5
+ServerLimit 16
+MaxRequestWorkers 400
 TraceEnable Off
 <Directory />
     AllowOverride None
@@ -99,32 +103,6 @@ write_settings() {
     echo "export $mark"
     echo "exec 2>&6 6>&-"
     echo "[ ! -d $gate ] || : >$gate/\$\$; while [ -d $gate ]; do sleep 0.05; done"
-}
-
-# What systemd does for an operator: start it again when it has ended. One that cannot
-# start (status 1) will not the next time either.
-readonly KEEP_RUNNING='
-    keep=$1
-    shift
-    while [ -e "$keep" ]; do
-        "$@"
-        [ $? -ne 1 ] || exit 1
-    done'
-
-start_proxied_api() {
-    program=$(api_program)
-    touch "$keep"
-    export API_PATH=/api/
-    for number in $(seq 0 $((API_PROCESSES - 1))); do
-        socket=$sockets/api.sock-$number
-        # shellcheck disable=SC2086 # $as_user is several words
-        start api sh -c "$KEEP_RUNNING" sh "$keep" $as_user "$program" --listen "unix:$socket"
-        until [ -S "$socket" ]; do
-            alive "$started" || fail api "emojify-api ended right after its start"
-            in_time || fail api "emojify-api does not listen after $START_SECONDS s"
-            sleep 0.1
-        done
-    done
 }
 
 web_start() {

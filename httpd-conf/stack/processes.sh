@@ -25,6 +25,9 @@ list_pids() {
         emojify-*) echo "${program#emojify-}=$pid" ;;
         esac
     done
+    # nginx writes its title over its environment.
+    pid=$(cat "$state/nginx.pid" 2>/dev/null)
+    [ -z "$pid" ] || [ "$(program_of "$pid")" != nginx ] || echo "web=$pid"
 }
 
 pids_of() { # name
@@ -75,6 +78,7 @@ stop_signal_of() { # pid
     case $(program_of "$1") in
     lighttpd) echo INT ;;
     apache2) echo WINCH ;;
+    nginx) echo QUIT ;;
     *) echo TERM ;;
     esac
 }

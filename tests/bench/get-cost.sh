@@ -15,7 +15,7 @@ SECONDS_EACH=${SECONDS_EACH:-0.5}
 PORT=${PORT:-18510}
 BUILD=${BUILD:-build/release}
 out=build/bench/get-cost
-rows='static same direct bare tier asked plain many'
+rows='static same direct bare tier asked plain many nstatic kept'
 rm -rf "$out"
 mkdir -p "$out"
 . tests/bench/ways.sh
@@ -30,10 +30,11 @@ measure() { # row size
     cost_of "$line" >>"$out/$1-$2.us"
 }
 
-# To `static` of the same size; of `direct` to `same`.
+# To `static` of the same size; of `direct` to `same`, of `kept` to `nstatic`.
 ratio_of() { # row size
     base=static
     [ "$1" != direct ] || base=same
+    [ "$1" != kept ] || base=nstatic
     echo "$(median "$out/$1-$2.us") $(median "$out/$base-$2.us")" | awk '{ printf "%.2f", $1 / $2 }'
 }
 
@@ -43,7 +44,7 @@ print_row() { # row size
         "$(median "$out/$1-$2.web")" "$(median "$out/$1-$2.api")" "$(median "$out/$1-$2.cache")"
 }
 
-start_ways static direct tier asked plain
+start_ways static direct tier asked plain nstatic kept
 for row in $rows; do run_load "$row" 1k >/dev/null; done # to warm up
 for round in $(seq "$ROUNDS"); do
     for size in $sizes; do
@@ -55,7 +56,7 @@ printf '%-8s %6s %9s %22s %9s %8s %8s %8s\n' way size 'us/GET' '(quartiles)' rat
 for size in $sizes; do
     for row in $rows; do print_row "$row" "${size%:*}"; done
 done
-echo 'ratio: to `static` of the same size; of `direct` to `same`'
+echo 'ratio: to `static` of the same size; of `direct` to `same`, of `kept` to `nstatic`'
 for size in $sizes; do
     for row in $rows; do
         json_quartiles "$row-${size%:*}" us "$out/$row-${size%:*}.us"

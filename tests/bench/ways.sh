@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # The ways that a file can take to a client, as several benchmarks compare them; sourced
-# after common.sh with PORT, BUILD, SECONDS_EACH and out set. PORT and the four after it
+# after common.sh with PORT, BUILD, SECONDS_EACH and out set. PORT and the six after it
 # are used.
 #
 #   static   a file in the document root of a lighttpd, with an access log
@@ -12,6 +12,9 @@
 #   tier     the application names a fresh file of its local tier (X-Sendfile)
 #   asked    the cache is asked over gRPC each time (LOCAL_CACHE_TTL=0), X-Sendfile
 #   plain    the same without a tier: the bytes go through FastCGI
+#   nstatic  as static, with nginx
+#   kept     nginx, over connections to the application that it keeps: the bytes of a fresh
+#            file of the tier
 #   many     as asked, each connection wanting another file, so that no call is shared
 
 load=$BUILD/tests/bench/load
@@ -19,13 +22,15 @@ sizes='1k:1024 100k:102400 1m:1048576'
 export API_PROCESSES=1 WEB=lighttpd
 unset RUN_DIR LOCAL_CACHE_DIR || true
 static_port=$((PORT + 4))
+nstatic_port=$((PORT + 6))
 static_pid=
+nstatic_pid=
 bare_pid=
 tmpfs=
 stacks=
 
 stack_port() { # way
-    case $1 in direct) echo "$PORT" ;; tier) echo $((PORT + 1)) ;; asked | many) echo $((PORT + 2)) ;; plain) echo $((PORT + 3)) ;; esac
+    case $1 in kept) echo $((PORT + 5)) ;; direct) echo "$PORT" ;; tier) echo $((PORT + 1)) ;; asked | many) echo $((PORT + 2)) ;; plain) echo $((PORT + 3)) ;; esac
 }
 
 stack_pids() { # way name
@@ -83,6 +88,31 @@ END
         "http://127.0.0.1:$static_port/1k.jpg" 2>/dev/null
 }
 
+start_nstatic() {
+    cat >"$out/nstatic.conf" <<END
+daemon off;
+pid $PWD/$out/nstatic.pid;
+error_log $PWD/$out/nstatic.log;
+worker_processes 2;
+events { worker_connections 1024; }
+http {
+    access_log $PWD/$out/nstatic-access.log;
+    types { image/jpeg jpg; }
+    server { listen 127.0.0.1:$nstatic_port backlog=1024; root $PWD/$out/htdocs; }
+}
+END
+    chmod -R a+rX "$out"
+    nginx -e stderr -c "$PWD/$out/nstatic.conf" -g "user $(id -un);" &
+    nstatic_pid=$!
+    curl -sSf --noproxy '*' --retry 50 --retry-delay 1 --retry-connrefused -o /dev/null \
+        "http://127.0.0.1:$nstatic_port/1k.jpg" 2>/dev/null
+}
+
+# nginx's work is done by its children.
+with_children() { # pid
+    echo "$1 $(pgrep -P "$1")" | tr -s ' \n' ',' | sed 's/,$//'
+}
+
 # For each size nine files: bench-SIZE, and bench-SIZE-1 to -8 for `many`.
 start_stack() { # way settings...
     way=$1
@@ -103,6 +133,8 @@ start_ways() { # way...
     for way; do
         case $way in
         static) start_static ;;
+        nstatic) start_nstatic ;;
+        kept) start_stack kept WEB=nginx LOCAL_CACHE_TTL=30s ;;
         direct) start_stack direct LOCAL_CACHE_TTL=30s ;;
         tier) start_stack tier LOCAL_CACHE_TTL=30s DIRECT=off ;;
         asked) start_stack asked LOCAL_CACHE_TTL=0 DIRECT=off ;;
@@ -117,11 +149,12 @@ stop_ways() {
     done
     [ -z "$tmpfs" ] || rm -rf "$tmpfs"
     [ -z "$static_pid" ] || kill "$static_pid" "$bare_pid" 2>/dev/null || true
+    [ -z "$nstatic_pid" ] || kill "$nstatic_pid" 2>/dev/null || true
 }
 
 path_of() { # way size
     case $1 in
-    static) echo "/$2.jpg" ;;
+    static | nstatic) echo "/$2.jpg" ;;
     same) echo "/same/$2.jpg" ;;
     bare) echo "/bare/$2.jpg" ;;
     many) echo "/api/cache/bench-$2-%d" ;;
@@ -139,8 +172,13 @@ run_load_on() { # way path options...
     static | same | bare)
         line=$("$load" "$@" -p web="$static_pid" -p api="$bare_pid" "$static_port" "$path")
         ;;
+    nstatic)
+        line=$("$load" "$@" -p web="$(with_children "$nstatic_pid")" "$nstatic_port" "$path")
+        ;;
     *)
-        line=$("$load" "$@" -p web="$(stack_pids "$way" web)" -p api="$(stack_pids "$way" api)" \
+        web=$(stack_pids "$way" web)
+        [ "$way" != kept ] || web=$(with_children "$web")
+        line=$("$load" "$@" -p web="$web" -p api="$(stack_pids "$way" api)" \
             -p cache="$(stack_pids "$way" cache)" "$(stack_port "$way")" "$path")
         ;;
     esac

@@ -26,7 +26,8 @@ enum {
 
 static const char *const web_names[] = {[STACK_LIGHTTPD] = "lighttpd",
                                         [STACK_APACHE_FCGID] = "apache-fcgid",
-                                        [STACK_APACHE_PROXY] = "apache-proxy"};
+                                        [STACK_APACHE_PROXY] = "apache-proxy",
+                                        [STACK_NGINX] = "nginx"};
 
 enum stack_web stack_web(void)
 {

@@ -23,7 +23,8 @@
 enum stack_web {
     STACK_LIGHTTPD,
     STACK_APACHE_FCGID, /* a process handles one request at a time */
-    STACK_APACHE_PROXY
+    STACK_APACHE_PROXY,
+    STACK_NGINX
 };
 enum stack_web stack_web(void);
 

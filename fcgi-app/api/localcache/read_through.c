@@ -182,7 +182,7 @@ static void lead(const struct question *question, struct coalesce_member *member
     coalesce_share(member, err, question->why->detail, got, release_got);
 }
 
-/* As coalesce_join. Callers that cannot use the tier need the bytes: groups of their own. */
+/* As coalesce_join. A call that does not use the tier is shared only with others of its kind. */
 static enum app_err join(const struct question *question, struct coalesce_member *member)
 {
     const struct read_through_options *options = &question->reads->options;

@@ -49,7 +49,7 @@ void read_through_free(struct read_through **reads);
 
 struct read_through_call {
     const char *name;            /* at most LIMIT_CACHE_ID bytes */
-    bool use_tier;               /* false: the bytes are needed, a file in the tier is no help */
+    bool use_tier;               /* false: the cache must be asked */
     struct cache_caller *caller; /* the thread's own */
     int64_t since_ns;            /* when it was asked for: what was read after that is an answer */
     int64_t deadline_ns;         /* of the request; CACHE_TIMEOUT is kept as well */
@@ -61,9 +61,9 @@ struct read_through_call {
 struct read_through_file {
     const char *type; /* sniffed; static */
     uint64_t hash;    /* XXH3 of the bytes */
-    const char *path; /* of the file in the tier; NULL: `item` has the bytes */
+    const char *path; /* of the file in the tier; NULL: it is not there */
     size_t len;
-    const struct cache_item *item;
+    const struct cache_item *item; /* NULL, or empty: the bytes are in the file only */
     /* Private: */
     struct local_cache_file fresh;
     struct coalesce_member member;

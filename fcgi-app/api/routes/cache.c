@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * GET /cache/{file}: the stored bytes, straight from gRPC's slices to the web
- * server's socket. Other writers share the cache, so the name is checked here
- * and the type is sniffed, never believed. DELETE takes a file down.
+ * GET /cache/{file}: the name of the file in the local tier, for the web server to send, or
+ * its bytes from there, or those of the cache straight from gRPC's slices. Other writers
+ * share the cache, so the name is checked here and the type is sniffed, never believed.
+ * DELETE takes a file down.
  */
 #include "api/app.h"
 #include "api/clients/cache_client.h"
@@ -13,8 +14,12 @@
 #include "api/routes/routes.h"
 #include "api/routes/stored_file.h"
 
+#include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "lib/base/arena.h"
 #include "lib/base/clock.h"
 #include "lib/base/limits.h"
 #include "lib/fcgi/request.h"
@@ -35,14 +40,13 @@ static bool is_cache_id(const char *name)
 /*
  * The web server says for each request from which directory it sends files, in a
  * variable that no client can set, for theirs begin with HTTP_. Without it, or with
- * another directory, an X-Sendfile header would be an empty answer or a 403, so the
- * bytes go out as if there were no tier.
+ * another directory, an X-Sendfile header would be an empty answer or a 403.
  */
-static bool can_use_tier(const struct exchange *exchange)
+static bool web_server_sends_files(const struct exchange *exchange)
 {
     const struct local_cache *tier = exchange->app->tier;
     const char *from = request_param(exchange->request, "EMOJIFY_SENDFILE");
-    if (!tier || !from || exchange->app->config.cache_fault.rate > 0)
+    if (!tier || !from)
         return false;
     size_t len = strlen(from);
     while (len > 1 && from[len - 1] == '/')
@@ -51,29 +55,72 @@ static bool can_use_tier(const struct exchange *exchange)
     return strlen(directory) == len && memcmp(directory, from, len) == 0;
 }
 
-static enum app_err answer(struct exchange *exchange, const struct read_through_file *found)
+/* The bytes of a file of the tier, whose content never changes; NULL: it cannot be read. */
+static char *read_file(const struct exchange *exchange, const char *path, size_t len)
+{
+    char *bytes = malloc(len + 1);
+    if (!bytes || !arena_on_reset(exchange->request->arena, free, bytes)) {
+        free(bytes);
+        return NULL;
+    }
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t got = fd >= 0 ? read(fd, bytes, len + 1) : -1;
+    if (fd >= 0)
+        (void)close(fd);
+    return got == (ssize_t)len ? bytes : NULL;
+}
+
+/* Find the file, and its bytes where the web server does not send files: `*bytes`, or its item. */
+static enum app_err find(struct exchange *exchange, struct read_through_call *call,
+                         bool sends_files, struct read_through_file *file, const char **bytes)
+{
+    struct read_through *reads = exchange->app->reads;
+    enum app_err err = read_through_get(reads, call, file, &exchange->why);
+    bool has_bytes = !err && file->item && file->item->count > 0;
+    *bytes = NULL;
+    if (err || has_bytes || sends_files)
+        return err;
+    *bytes = read_file(exchange, file->path, file->len);
+    if (*bytes)
+        return APP_OK;
+    read_through_release(file);
+    call->use_tier = false; /* it has been taken away meanwhile */
+    return read_through_get(reads, call, file, &exchange->why);
+}
+
+static enum app_err answer(struct exchange *exchange, const struct read_through_file *found,
+                           bool sends_files, const char *bytes)
 {
     struct stored_file file;
     stored_file_init(&file, found->type, found->hash);
     enum app_err err = stored_file_headers(exchange, &file);
     if (err)
         return err;
-    return found->path ? stored_file_send_path(exchange, &file, found->path, found->len)
-                       : stored_file_send(exchange, &file, found->item->pieces, found->item->count);
+    if (found->path && sends_files)
+        return stored_file_send_path(exchange, &file, found->path, found->len);
+    if (!bytes)
+        return stored_file_send(exchange, &file, found->item->pieces, found->item->count);
+    union {
+        const char *from;
+        void *to;
+    } base = {.from = bytes};
+    const struct iovec piece = {base.to, found->len};
+    return stored_file_send(exchange, &file, &piece, 1);
 }
 
 enum app_err route_cache(struct exchange *exchange)
 {
     struct request *request = exchange->request;
     struct read_through_file file;
-    bool answered, dump;
+    const char *bytes;
+    bool answered, dump, sends_files = web_server_sends_files(exchange);
     if (!is_cache_id(exchange->parameter)) {
         telemetry_count(&exchange->app->telemetry, "cache.missing_parameter");
         return APP_NOT_FOUND;
     }
-    const struct read_through_call call = {
+    struct read_through_call call = {
         .name = exchange->parameter,
-        .use_tier = can_use_tier(exchange),
+        .use_tier = exchange->app->tier && exchange->app->config.cache_fault.rate <= 0,
         .caller = exchange->worker->cache,
         .since_ns = request->started_ns,
         .deadline_ns = exchange->deadline_ns,
@@ -85,12 +132,12 @@ enum app_err route_cache(struct exchange *exchange)
     enum app_err err = faults_inject(exchange, FAULT_ROUTE_CACHE, &answered, &dump);
     if (err || answered)
         return err;
-    err = read_through_get(exchange->app->reads, &call, &file, &exchange->why);
+    err = find(exchange, &call, sends_files, &file, &bytes);
     if (err)
         return err;
     if (dump)
         faults_dump(exchange->parameter, file.item);
-    err = answer(exchange, &file);
+    err = answer(exchange, &file, sends_files, bytes);
     read_through_release(&file);
     return err;
 }

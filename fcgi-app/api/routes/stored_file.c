@@ -133,24 +133,25 @@ static enum app_err send_unsatisfiable(struct exchange *exchange, size_t size)
     return err ? err : APP_RANGE_UNSATISFIABLE;
 }
 
-static const char *header_or_none(const struct exchange *exchange, const char *name)
+static const char *or_none(const char *value)
 {
-    const char *value = request_header(exchange->request, name);
     return value ? value : "";
 }
 
 static bool is_not_modified(const struct exchange *exchange, const struct stored_file *file)
 {
-    return conditional_none_match(header_or_none(exchange, "If-None-Match"), file->etag);
+    return conditional_none_match(or_none(request_header_list(exchange->request, "If-None-Match")),
+                                  file->etag);
 }
 
 static enum range_kind range_of(const struct exchange *exchange, const struct stored_file *file,
                                 size_t size, struct range *part)
 {
-    if (exchange->request->method != HTTP_GET) /* RFC 9110, 14.2: for no other method */
+    const struct request *request = exchange->request;
+    if (request->method != HTTP_GET) /* RFC 9110, 14.2: for no other method */
         return RANGE_WHOLE;
-    return conditional_range(header_or_none(exchange, "Range"),
-                             header_or_none(exchange, "If-Range"), file->etag, size, part);
+    return conditional_range(or_none(request_header(request, "Range")),
+                             or_none(request_header(request, "If-Range")), file->etag, size, part);
 }
 
 enum app_err stored_file_send(struct exchange *exchange, const struct stored_file *file,

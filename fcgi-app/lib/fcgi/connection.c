@@ -18,6 +18,12 @@ enum {
     LEAVE_MS = 2000,
     STOP_BEGINNING_MS = 250, /* for a request that has begun when the server stops */
     STOP_LEAVE_MS = 250,
+    /*
+     * A web server that finds a kept connection closed while it sends a request has lost the
+     * request. So one that was used a moment ago, and may be used again now, is closed behind its
+     * next answer. One that has been idle for longer is hardly the next to be used.
+     */
+    STOP_IDLE_MS = 300,
     /* A worker waits for a reader so long before the rest of the answer is copied. */
     PATIENCE_MS = 100,
     PATIENCE_TOTAL_MS = 1000,
@@ -51,7 +57,7 @@ struct connection *connection_new(int fd, bool is_local, struct connection_conte
     connection->fd = fd;
     connection->is_local = is_local;
     connection->context = context;
-    connection->registered = connection->used = connection->broken = false;
+    connection->registered = connection->broken = false;
     connection->ahead = NULL;
     connection->left = NULL;
     connection->ahead_len = connection->left_len = connection->left_at = 0;
@@ -209,13 +215,12 @@ static void log_cut(const struct connection *connection, const char *reason)
 static enum connection_need finish_request(struct connection *connection)
 {
     struct intake *intake = &connection->intake;
-    bool keep = intake->keep && intake->whole;
+    bool keep = intake->keep && intake->whole && !atomic_load(&connection->context->stopping);
     bool ended = intake->ended;
     if (connection->broken)
         return NEED_CLOSE;
     intake_next(intake);
     enter(connection, STAGE_IDLE);
-    connection->used = true;
     if (!keep)
         return ended ? NEED_CLOSE : leave(connection);
     return NEED_INPUT;
@@ -380,9 +385,7 @@ enum connection_need connection_answer(struct connection *connection,
     enum connection_need need = finish_request(connection);
     if (need != NEED_INPUT || connection->stage != STAGE_IDLE)
         return need;
-    if (connection->ahead_len > 0 || atomic_load(&connection->context->stopping))
-        return receive(connection, self->scratch);
-    return NEED_INPUT;
+    return connection->ahead_len > 0 ? receive(connection, self->scratch) : NEED_INPUT;
 }
 
 /* --- Limits --- */
@@ -404,9 +407,7 @@ int64_t connection_deadline(const struct connection *connection)
     int64_t since_ns = connection->since_ns;
     switch (connection->stage) {
     case STAGE_IDLE:
-        if (stopping)
-            return connection->used ? since_ns : since_ns + STOP_BEGINNING_MS * NS_PER_MS;
-        return since_ns + limits->keepalive_ms * NS_PER_MS;
+        return since_ns + (stopping ? STOP_IDLE_MS : limits->keepalive_ms) * NS_PER_MS;
     case STAGE_READING:
         if (connection->intake.state == INTAKE_BODY)
             return upload_deadline(connection);

@@ -80,7 +80,6 @@ struct connection {
     char *left; /* of an answer */
     size_t left_len, left_at;
     bool is_local; /* a Unix socket */
-    bool used;     /* it has brought a request */
     bool broken;   /* an answer could not be written */
 };
 

@@ -161,7 +161,8 @@ static const char *make_id(struct arena *arena)
 /* A trace_lookup in the request's headers. */
 static const char *find_trace_header(const void *source, const char *name)
 {
-    return request_header(source, name);
+    bool is_list = strcmp(name, "tracestate") == 0;
+    return is_list ? request_header_list(source, name) : request_header(source, name);
 }
 
 static enum app_err read_method(struct request *request, struct err_buf *why)
