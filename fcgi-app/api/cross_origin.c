@@ -6,7 +6,7 @@
 #include "lib/fcgi/response.h"
 #include "lib/http/cors.h"
 
-#define EXPOSED_HEADERS "X-Request-Id, Retry-After, ETag, Location"
+#define EXPOSED_HEADERS "X-Request-Id, Retry-After, ETag, Location, Link"
 /* Saves most preflights, and an operator's change of mind is known after ten minutes. */
 #define MAX_AGE_S "600"
 

@@ -190,18 +190,33 @@ static void a_post_after_idleness_is_answered(void **state)
     }
 }
 
+/* HAProxy makes a 302 of a 200 that has a Location. */
+static void assert_posted(const struct front *front, const char *text)
+{
+    char url[64];
+    struct http_reply reply;
+    (void)snprintf(url, sizeof(url), "http://127.0.0.1:%u/api/", front->port);
+    assert_true(http_perform(
+        &(struct http_call){.url = url, .body = text, .body_len = strlen(text)}, &reply));
+    assert_int_equal(reply.status, 200);
+    assert_int_equal(reply.body.len, 32);
+    http_reply_release(&reply);
+}
+
 static void haproxy_is_served_in_each_of_its_ways(void **state)
 {
     static const char *const ways[] = {"", " option get-values", " option mpxs-conns",
                                        " option get-values\n option mpxs-conns",
                                        " no option keep-conn"};
     const struct scene *scene = *state;
+    struct scene_url url = scene_url(scene, "/pictures/astronaut.png");
     char socket[108];
     api_socket(scene, socket);
     for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
         struct front front;
         start_haproxy(&front, scene->stack.port + PORT_STEP, socket, ways[i]);
         assert_burst(front.port);
+        assert_posted(&front, url.text);
         stop_front(&front);
     }
 }

@@ -93,7 +93,7 @@ static void any_page_may_read_answers_and_errors_without_credentials(void **stat
         ask(*state, "GET", paths[i], HEADERS(FROM_A), &reply);
         assert_header(&reply, "Access-Control-Allow-Origin", "*");
         assert_header(&reply, "Access-Control-Expose-Headers",
-                      "X-Request-Id, Retry-After, ETag, Location");
+                      "X-Request-Id, Retry-After, ETag, Location, Link");
         assert_no_header(&reply, "Access-Control-Allow-Credentials");
         http_reply_release(&reply);
     }

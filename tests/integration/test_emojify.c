@@ -295,15 +295,15 @@ static void the_answer_is_the_md5_of_the_url_as_plain_text(void **state)
     struct scene_url url = scene_url(scene, "/pictures/coffee.png");
     struct http_reply reply;
     char key[MD5_HEX_LEN + 1];
-    char location[64];
+    char link[64];
     md5_of(url.text, strlen(url.text), key);
-    (void)snprintf(location, sizeof(location), "/api/cache/%s", key);
+    (void)snprintf(link, sizeof(link), "</api/cache/%s>; rel=\"item\"", key);
 
     scene_post(scene, url.text, NULL, &reply);
     assert_int_equal(reply.status, 200);
     assert_string_equal(http_reply_text(&reply), key); /* and no newline */
     assert_header(&reply, "Content-Type", "text/plain; charset=utf-8");
-    assert_header(&reply, "Location", location);
+    assert_header(&reply, "Link", link);
     assert_header(&reply, "X-Content-Type-Options", "nosniff");
     assert_non_null(http_reply_header(&reply, "X-Request-Id"));
     http_reply_release(&reply);

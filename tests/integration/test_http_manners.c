@@ -155,7 +155,7 @@ static void json_is_for_who_prefers_it(void **state)
         scene_post(scene, scene_url(scene, "/pictures/coffee.png").text, headers, &reply);
         assert_header(&reply, "Content-Type",
                       json ? "application/json" : "text/plain; charset=utf-8");
-        assert_non_null(strstr(http_reply_header(&reply, "Location"), "/api/cache/"));
+        assert_non_null(strstr(http_reply_header(&reply, "Link"), "/api/cache/"));
         http_reply_release(&reply);
     }
 }
@@ -255,7 +255,7 @@ static void pages_may_read_the_headers_that_they_need(void **state)
     ask(*state, "GET", "/api/cache/unknown", LIST(FROM_A), &reply);
     assert_int_equal(reply.status, 404);
     assert_header(&reply, "Access-Control-Expose-Headers",
-                  "X-Request-Id, Retry-After, ETag, Location");
+                  "X-Request-Id, Retry-After, ETag, Location, Link");
     http_reply_release(&reply);
     ask(*state, "OPTIONS", "/api/", LIST(FROM_A, "Access-Control-Request-Method: POST"), &reply);
     assert_header(&reply, "Access-Control-Max-Age", "600");

@@ -140,24 +140,19 @@ enum app_err emojify_is_cached(struct exchange *exchange, const char *key, bool 
 }
 
 /*
- * A web server that takes Location with a 200 for a redirect inside of it, which
- * RFC 3875 (6.2.2) lets it, names another header and renames that.
+ * The picture's address is a Link (RFC 8288): Location has no meaning in a 200 (RFC 9110,
+ * 10.2.2), and some web servers make a redirect of it. `result` is NULL when the picture was
+ * in the cache: what is not known is null.
  */
-static const char *location_header(const struct request *request)
-{
-    const char *other = request_param(request, "EMOJIFY_LOCATION_HEADER");
-    return other ? other : "Location";
-}
-
-/* `result` is NULL when the picture was in the cache: what is not known is null. */
 static enum app_err answer_key(struct exchange *exchange, const char *key,
                                const struct pipeline_result *result)
 {
-    const char *url =
-        arena_printf(exchange->request->arena, "%scache/%s", exchange->app->config.api_path, key);
-    if (!url)
+    struct arena *arena = exchange->request->arena;
+    const char *url = arena_printf(arena, "%scache/%s", exchange->app->config.api_path, key);
+    const char *link = url ? arena_printf(arena, "<%s>; rel=\"item\"", url) : NULL;
+    if (!link)
         return APP_NO_MEMORY;
-    enum app_err err = response_header(exchange->response, location_header(exchange->request), url);
+    enum app_err err = response_header(exchange->response, "Link", link);
     if (err)
         return err;
     if (!request_accepts_json(exchange->request))

@@ -166,7 +166,7 @@ static void an_origin_that_is_allowed_is_told_so_in_errors_too(void **state)
         assert_header(fixture, "Access-Control-Allow-Origin", "https://a.example");
         assert_header(fixture, "Access-Control-Allow-Credentials", "true");
         assert_header(fixture, "Access-Control-Expose-Headers",
-                      "X-Request-Id, Retry-After, ETag, Location");
+                      "X-Request-Id, Retry-After, ETag, Location, Link");
         assert_header(fixture, "Access-Control-Max-Age", NULL);
     }
 }

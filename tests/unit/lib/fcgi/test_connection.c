@@ -332,79 +332,6 @@ static void an_upload_whose_peer_leaves_is_forgotten(void **state)
     test_app_finish(app);
 }
 
-static void a_peer_that_leaves_within_a_large_answer_is_noticed(void **state)
-{
-    (void)state;
-    struct test_app *app = test_app_serve(1);
-    /* FCGX_Init has put a handler there; without it the process must live, too. */
-    void (*before)(int) = signal(SIGPIPE, SIG_DFL);
-    int fd = test_app_connect(app);
-    assert_true(fcgi_peer_request(fd, FCGI_PEER_KEEP, GET("/huge"), NULL, 0));
-    char some[1000];
-    assert_true(recv(fd, some, sizeof(some), MSG_WAITALL) == (ssize_t)sizeof(some));
-    (void)close(fd);
-    test_app_await(&app->finished);
-    assert_int_equal(app->last_error, APP_CLIENT_GONE);
-    test_app_assert_hello(app);
-    (void)signal(SIGPIPE, before);
-    test_app_finish(app);
-}
-
-/* Read records until a body of so many bytes is there, and not one byte more. */
-static void take_body(int fd, size_t body)
-{
-    char *content = malloc(65536);
-    assert_non_null(content);
-    bool in_body = false;
-    while (body > 0) {
-        unsigned char header[8];
-        assert_int_equal(recv(fd, header, sizeof(header), MSG_WAITALL), sizeof(header));
-        size_t len = (size_t)header[4] << 8 | header[5];
-        assert_int_equal(recv(fd, content, len, MSG_WAITALL), len);
-        const char *head_end = in_body ? content : memmem(content, len, "\r\n\r\n", 4);
-        assert_non_null(head_end);
-        size_t head_len = in_body ? 0 : (size_t)(head_end - content) + 4;
-        in_body = true;
-        assert_true(len - head_len <= body);
-        body -= len - head_len;
-    }
-    free(content);
-}
-
-/* As lighttpd does once it has what Content-Length promised: there may be no end to write to. */
-static void a_peer_that_leaves_when_it_has_it_all_was_answered(void **state)
-{
-    (void)state;
-    struct test_app *app = test_app_serve(1);
-    for (int i = 0; i < 50; i++) {
-        int fd = test_app_connect(app);
-        assert_true(fcgi_peer_request(fd, 0, GET("/huge"), NULL, 0));
-        take_body(fd, TEST_APP_HUGE);
-        (void)close(fd);
-        test_app_await(&app->finished);
-        assert_int_equal(app->last_error, APP_OK);
-    }
-    test_app_assert_hello(app);
-    test_app_finish(app);
-}
-
-static void a_peer_that_leaves_before_a_small_answer_is_noticed(void **state)
-{
-    (void)state;
-    struct test_app *app = test_app_serve(1);
-    void (*before)(int) = signal(SIGPIPE, SIG_DFL);
-    int fd = test_app_connect(app);
-    assert_true(fcgi_peer_request(fd, 0, GET("/wait"), NULL, 0));
-    test_app_await(&app->entered);
-    (void)close(fd);
-    sem_post(&app->gate);
-    test_app_await(&app->finished);
-    assert_int_equal(app->last_error, APP_CLIENT_GONE);
-    test_app_assert_hello(app);
-    (void)signal(SIGPIPE, before);
-    test_app_finish(app);
-}
-
 /* --- Bodies and kept connections --- */
 
 static void ignore_signal(int number)
@@ -539,9 +466,6 @@ int main(void)
         cmocka_unit_test(peers_that_connect_and_leave_are_forgotten),
         cmocka_unit_test(an_aborted_upload_reaches_no_handler),
         cmocka_unit_test(an_upload_whose_peer_leaves_is_forgotten),
-        cmocka_unit_test(a_peer_that_leaves_within_a_large_answer_is_noticed),
-        cmocka_unit_test(a_peer_that_leaves_when_it_has_it_all_was_answered),
-        cmocka_unit_test(a_peer_that_leaves_before_a_small_answer_is_noticed),
         cmocka_unit_test(an_upload_survives_signals),
         cmocka_unit_test(a_body_of_a_megabyte_is_read_whole),
         cmocka_unit_test(a_kept_connection_serves_one_request_after_the_other),

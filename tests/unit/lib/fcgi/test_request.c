@@ -447,80 +447,6 @@ static void json_is_accepted_when_it_is_preferred(void **state)
     }
 }
 
-/* --- Body --- */
-
-struct body_case {
-    const char *length; /* "CONTENT_LENGTH=..." */
-    const char *input;
-    size_t max;
-    enum app_err body_err;
-    enum app_err expected;
-};
-
-static void assert_body(const struct body_case *test, const char *expected)
-{
-    struct loopback loopback;
-    loopback_init(&loopback, GET("REQUEST_URI=/", test->length), test->input, strlen(test->input));
-    loopback.request.input.body_err = test->body_err;
-    const char *body = "junk";
-    size_t len = 99;
-    assert_int_equal(request_body(&loopback.request, test->max, &body, &len), test->expected);
-    assert_string_equal(body, expected);
-    assert_int_equal(len, test->expected ? 99 : strlen(expected));
-    loopback_release(&loopback);
-}
-
-static void a_body_is_what_its_length_says(void **state)
-{
-    (void)state;
-    static const struct body_case cases[] = {
-        {"CONTENT_LENGTH=5", "hello", 5, APP_OK, APP_OK},
-        {"CONTENT_LENGTH=5", "hello", 100, APP_OK, APP_OK},
-        {"CONTENT_LENGTH=5", "hello, and more", 5, APP_OK, APP_OK},
-        {"OTHER=", "hello", 5, APP_OK, APP_OK},
-        {"CONTENT_LENGTH=-1", "hello", 6, APP_OK, APP_OK},
-    };
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
-        assert_body(&cases[i], "hello");
-}
-
-static void an_empty_body_is_an_empty_string(void **state)
-{
-    (void)state;
-    static const struct body_case cases[] = {
-        {"CONTENT_LENGTH=0", "", 0, APP_OK, APP_OK},
-        {"CONTENT_LENGTH=0", "x", 0, APP_OK, APP_OK},
-        {"OTHER=", "", 0, APP_OK, APP_OK},
-        {"OTHER=", "", 10, APP_OK, APP_OK},
-    };
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
-        assert_body(&cases[i], "");
-    struct loopback loopback;
-    loopback_init(&loopback, GET("REQUEST_URI=/"), NULL, 0);
-    const char *body;
-    size_t len;
-    assert_int_equal(request_body(&loopback.request, 0, &body, &len), APP_OK);
-    assert_string_equal(body, "");
-    loopback_release(&loopback);
-}
-
-static void a_body_that_is_not_here_is_an_error(void **state)
-{
-    (void)state;
-    static const struct body_case cases[] = {
-        {"CONTENT_LENGTH=6", "hello!", 5, APP_OK, APP_TOO_LARGE},
-        {"CONTENT_LENGTH=9223372036854775807", "", 5, APP_OK, APP_TOO_LARGE},
-        {"OTHER=", "hello!", 5, APP_OK, APP_TOO_LARGE},
-        {"CONTENT_LENGTH=6", "hello", 10, APP_OK, APP_BAD_REQUEST},
-        {"CONTENT_LENGTH=6", "", 10, APP_OK, APP_BAD_REQUEST},
-        {"CONTENT_LENGTH=6", "", 10, APP_REQUEST_TIMEOUT, APP_REQUEST_TIMEOUT},
-        {"OTHER=", "", 10, APP_UNAVAILABLE, APP_UNAVAILABLE},
-        {"OTHER=", "", 10, APP_TOO_LARGE, APP_TOO_LARGE},
-    };
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
-        assert_body(&cases[i], "junk");
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -545,9 +471,6 @@ int main(void)
         cmocka_unit_test(long_and_empty_names_and_values_are_read),
         cmocka_unit_test(without_a_uri_the_path_is_script_name_and_path_info),
         cmocka_unit_test(the_lines_of_a_list_are_joined),
-        cmocka_unit_test(a_body_is_what_its_length_says),
-        cmocka_unit_test(an_empty_body_is_an_empty_string),
-        cmocka_unit_test(a_body_that_is_not_here_is_an_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
