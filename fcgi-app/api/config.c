@@ -193,7 +193,8 @@ static const struct config_entry entries[] = {
     {"UPLOAD_MIN_RATE", CONFIG_SIZE, MEMBER(upload_min_rate), "1000", "1", "1G", NULL,
      "Bytes a second at which a body must come on average, after its first 30 seconds", NULL},
     {"UPLOAD_MEMORY", CONFIG_SIZE, MEMBER(upload_memory_bytes), "64M", "16M", "1T", NULL,
-     "Memory of a process for bodies, and for answers that are read slowly; the slowest give way",
+     "Memory of a process for bodies that are coming, and for answers that are read slowly; the "
+     "slowest give way",
      NULL},
     {"SEND_TIMEOUT", CONFIG_DURATION, MEMBER(send_timeout_ms), "60s", "1s", "10m", NULL,
      "How long the web server may take nothing of an answer", NULL},

@@ -436,7 +436,7 @@ enum connection_need connection_give_up(struct connection *connection)
 
 size_t connection_memory(const struct connection *connection)
 {
-    return connection->intake.body.capacity + connection->left_len;
+    return connection->intake.counted + connection->left_len;
 }
 
 int64_t connection_rate(const struct connection *connection)

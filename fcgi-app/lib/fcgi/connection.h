@@ -32,7 +32,7 @@ struct fcgi_limits {
     int64_t send_stall_ms; /* while nothing of an answer is taken */
     int64_t send_ms;       /* for an answer */
     size_t body_max;       /* bytes; a longer body is not read */
-    size_t memory;         /* of bodies, and of answers that are read slowly, all together */
+    size_t memory;         /* of bodies that are coming, and of answers that are read slowly */
     unsigned connections;  /* beyond that idle ones are closed */
 };
 

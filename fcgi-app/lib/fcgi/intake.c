@@ -20,11 +20,17 @@ void intake_init(struct intake *intake, const struct intake_limits *limits)
     *intake = (struct intake){.limits = limits, .expected = EXPECTED_UNSEEN};
 }
 
+static void give_back(struct intake *intake)
+{
+    budget_give_back(intake->limits->budget, intake->counted);
+    intake->counted = 0;
+}
+
 static void release_body(struct intake *intake)
 {
     free(intake->body.data);
-    budget_give_back(intake->limits->budget, intake->body.capacity);
     intake->body = (struct intake_bytes){0};
+    give_back(intake);
 }
 
 void intake_release(struct intake *intake)
@@ -168,8 +174,8 @@ static size_t take_body(struct intake *intake, const void *data, size_t len)
             intake->state = INTAKE_FULL;
             return 0;
         }
+        intake->counted += more;
         if (!reserve(body, capacity)) {
-            budget_give_back(intake->limits->budget, more);
             intake_fail(intake, APP_NO_MEMORY);
             return 0;
         }
@@ -356,5 +362,7 @@ size_t intake_feed(struct intake *intake, const void *data, size_t len)
         consider_body(intake);
     if (intake->state == INTAKE_READY && intake->body.data)
         intake->body.data[intake->body.len] = '\0';
+    if (intake->state == INTAKE_READY)
+        give_back(intake); /* how many are worked on is bounded by the workers */
     return used;
 }

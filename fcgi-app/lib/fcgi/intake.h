@@ -44,7 +44,7 @@ enum intake_state {
 /* Must outlive the intake. */
 struct intake_limits {
     size_t body_max;       /* a larger body is not read */
-    struct budget *budget; /* of the bodies of all connections */
+    struct budget *budget; /* of the bodies that are being read, of all connections */
     unsigned connections;  /* what GET_VALUES is told */
 };
 
@@ -72,6 +72,7 @@ struct intake {
 
     /* private */
     const struct intake_limits *limits;
+    size_t counted;   /* bytes taken from the budget */
     int64_t expected; /* CONTENT_LENGTH; -1: not known; -2: not looked at */
     size_t params_total;
     struct protocol_record record;

@@ -90,6 +90,7 @@ static void feed(struct story *story, struct intake *intake, const char *data, s
             intake_fail(intake, APP_UNAVAILABLE);
         if (intake->state == INTAKE_READY) {
             tell_request(story, intake);
+            assert_int_equal(intake->limits->budget->used, 0);
             intake_next(intake);
         }
     }
