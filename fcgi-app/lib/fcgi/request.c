@@ -27,13 +27,19 @@ static enum app_err malformed(struct err_buf *why, const char *what)
     return APP_BAD_REQUEST;
 }
 
+/* A request without variables has no memory for them, and C knows no NULL + 0. */
+static const char *params_end(const struct request_input *input)
+{
+    return input->params ? input->params + input->params_len : NULL;
+}
+
 /* Count the variables and check all of them before anything is written. */
 static enum app_err measure(const struct request_input *input, size_t *count, struct err_buf *why)
 {
     struct protocol_pair pair;
     enum pair_state state;
     char *at = input->params;
-    const char *end = at + input->params_len;
+    const char *end = params_end(input);
     size_t bytes = 0;
     if (input->params_cut)
         return APP_HEADERS_TOO_LARGE;
@@ -65,7 +71,8 @@ static enum app_err index_params(struct request *request, struct err_buf *why)
         return APP_NO_MEMORY;
 
     struct protocol_pair pair;
-    char *at = input->params, *end = at + input->params_len, *value_end = NULL;
+    char *at = input->params, *value_end = NULL;
+    const char *end = params_end(input);
     for (size_t i = 0; protocol_next_pair(&at, end, &pair) == PAIR_READ; i++) {
         char *name = memmove(pair.name - 1, pair.name, pair.name_len);
         name[pair.name_len] = '\0';
