@@ -12,11 +12,17 @@
 
 static struct cors_policy policy_of(const struct app *app)
 {
-    static const char *const headers[] = {"Authorization", "Content-Type",
-                                          "X-Request-Id",  "X-Requested-With",
-                                          "traceparent",   "tracestate",
-                                          "baggage",       "If-None-Match",
-                                          "Range",         NULL};
+    static const char *const headers[] = {"Authorization",
+                                          "Content-Type",
+                                          "X-Request-Id",
+                                          "X-Requested-With",
+                                          "traceparent",
+                                          "tracestate",
+                                          "baggage",
+                                          "If-None-Match",
+                                          "If-Match",
+                                          "Range",
+                                          NULL};
     return (struct cors_policy){
         .origins = app->config.allow_origin,
         .methods =

@@ -21,6 +21,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct range part = {0, 0};
     if (conditional_none_match(none_match, etag))
         must(strchr(none_match, '*') || strstr(none_match, etag));
+    if (conditional_match(none_match, etag)) /* the stronger comparison of the two */
+        must(conditional_none_match(none_match, etag));
     if (conditional_range(range, if_range, etag, file_size, &part) == RANGE_PART)
         must(part.len >= 1 && part.first < file_size && part.len <= file_size - part.first);
     must(strchr(content_type_sniff(content, len), '/') != NULL);

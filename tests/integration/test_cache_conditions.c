@@ -89,6 +89,40 @@ static void a_client_that_has_the_file_is_told_so(void **state)
     http_reply_release(&reply);
 }
 
+static void a_client_that_wants_another_file_is_told_so(void **state)
+{
+    const struct scene *scene = *state;
+    char etag[64], same[200], weak[200];
+    put_file(scene, "wanted");
+    etag_of(scene, "/api/cache/wanted", etag);
+    (void)snprintf(same, sizeof(same), "If-Match: \"x\", %s", etag);
+    (void)snprintf(weak, sizeof(weak), "If-Match: W/%s", etag);
+    const struct {
+        const char *path;
+        const char *condition;
+        int status;
+    } cases[] = {
+        {"wanted", same, 200},
+        {"wanted", "If-Match: *", 200},
+        {"wanted", weak, 412},
+        {"wanted", "If-Match: \"x\"", 412},
+        {"wanted", "If-Match: junk", 412},
+        {"nothing-here", "If-Match: *", 404},
+    };
+    static const char *const methods[] = {"GET", "HEAD"};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]) * 2; i++) {
+        char path[100];
+        struct http_reply reply;
+        (void)snprintf(path, sizeof(path), "/api/cache/%s", cases[i / 2].path);
+        ask(scene, methods[i % 2], path, cases[i / 2].condition, &reply);
+        if (reply.status != cases[i / 2].status)
+            fail_msg("%s %s, %s: %d", methods[i % 2], path, cases[i / 2].condition, reply.status);
+        if (reply.status == 412)
+            assert_null(strstr(http_reply_text(&reply), JPEG));
+        http_reply_release(&reply);
+    }
+}
+
 static void another_file_has_another_tag_and_equal_bytes_the_same(void **state)
 {
     const struct scene *scene = *state;
@@ -224,6 +258,37 @@ static void a_download_has_a_name_that_fits_its_type(void **state)
     http_reply_release(&reply);
 }
 
+/* RFC 9110, 13.1.1: where nothing is, no condition holds, also for what is to be removed. */
+static void a_picture_that_has_changed_meanwhile_is_not_taken_down(void **state)
+{
+    const struct scene *scene = *state;
+    char etag[64], same[100];
+    put_file(scene, "kept");
+    etag_of(scene, "/api/cache/kept", etag);
+    (void)snprintf(same, sizeof(same), "If-Match: %s", etag);
+    const struct {
+        const char *path;
+        const char *condition;
+        int status;
+    } cases[] = {{"/api/cache/kept", "If-Match: \"x\"", 412},
+                 {"/api/cache/never-there", "If-Match: *", 412},
+                 {"/api/cache/kept", same, 204},
+                 {"/api/cache/kept", same, 412}};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct http_reply reply;
+        const char *const headers[] = {AUTHORIZED, cases[i].condition, NULL};
+        scene_ask(scene,
+                  &(struct http_call){.method = "DELETE", .url = cases[i].path, .headers = headers},
+                  &reply);
+        if (reply.status != cases[i].status)
+            fail_msg("%zu: DELETE %s, %s: %d", i, cases[i].path, cases[i].condition, reply.status);
+        http_reply_release(&reply);
+        ask(scene, "GET", "/api/cache/kept", NULL, &reply);
+        assert_int_equal(reply.status, i < 2 ? 200 : 404);
+        http_reply_release(&reply);
+    }
+}
+
 static void delete_takes_a_picture_down_for_good(void **state)
 {
     const struct scene *scene = *state;
@@ -320,12 +385,14 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_client_that_has_the_file_is_told_so),
+        cmocka_unit_test(a_client_that_wants_another_file_is_told_so),
         cmocka_unit_test(another_file_has_another_tag_and_equal_bytes_the_same),
         cmocka_unit_test(a_part_is_sent_as_a_part),
         cmocka_unit_test(several_ranges_are_ignored_or_answered_rightly),
         cmocka_unit_test(a_client_that_has_the_file_gets_no_part_of_it),
         cmocka_unit_test(a_range_of_another_version_gets_the_whole_of_this_one),
         cmocka_unit_test(a_download_has_a_name_that_fits_its_type),
+        cmocka_unit_test(a_picture_that_has_changed_meanwhile_is_not_taken_down),
         cmocka_unit_test(delete_takes_a_picture_down_for_good),
         cmocka_unit_test(delete_is_for_who_has_the_token_and_for_no_other_sites_page),
         cmocka_unit_test(metrics_ask_for_the_token_when_they_are_told_to),

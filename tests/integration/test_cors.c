@@ -126,9 +126,9 @@ static void a_page_may_emojify(void **state)
 /* Each alone, as a library or a tracer adds it. */
 static void headers_that_pages_send_are_allowed(void **state)
 {
-    static const char *const names[] = {"authorization",    "content-type",  "x-request-id",
-                                        "x-requested-with", "traceparent",   "tracestate",
-                                        "baggage",          "if-none-match", "range"};
+    static const char *const names[] = {
+        "authorization", "content-type", "x-request-id",  "x-requested-with", "traceparent",
+        "tracestate",    "baggage",      "if-none-match", "if-match",         "range"};
     const struct scene *scene = *state;
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         char asked[80];

@@ -139,6 +139,8 @@ static void whatever_else_is_asked_of_a_file_reaches_the_application(void **stat
         {"GET", "", "Range: bytes=0-1", 206},
         {"GET", "", "Range: bytes=1000-", 416},
         {"GET", "", "If-None-Match: *", 304},
+        {"GET", "", "If-Match: \"x\"", 412},
+        {"GET", "", "If-Match: *", 200},
         {"OPTIONS", "", NULL, 405},
         {"POST", "", NULL, 405},
         {"DELETE", "", NULL, 401},

@@ -93,6 +93,8 @@ static enum app_err answer(struct exchange *exchange, const struct read_through_
 {
     struct stored_file file;
     stored_file_init(&file, found->type, found->hash);
+    if (!stored_file_matches(exchange, &file))
+        return APP_PRECONDITION_FAILED;
     enum app_err err = stored_file_headers(exchange, &file);
     if (err)
         return err;
@@ -108,17 +110,10 @@ static enum app_err answer(struct exchange *exchange, const struct read_through_
     return stored_file_send(exchange, &file, &piece, 1);
 }
 
-enum app_err route_cache(struct exchange *exchange)
+static struct read_through_call call_for(const struct exchange *exchange)
 {
     struct request *request = exchange->request;
-    struct read_through_file file;
-    const char *bytes;
-    bool answered, dump, sends_files = web_server_sends_files(exchange);
-    if (!is_cache_id(exchange->parameter)) {
-        telemetry_count(&exchange->app->telemetry, "cache.missing_parameter");
-        return APP_NOT_FOUND;
-    }
-    struct read_through_call call = {
+    return (struct read_through_call){
         .name = exchange->parameter,
         .use_tier = exchange->app->tier && exchange->app->config.cache_fault.rate <= 0,
         .caller = exchange->worker->cache,
@@ -127,6 +122,18 @@ enum app_err route_cache(struct exchange *exchange)
         .request_id = request->id,
         .trace = &request->trace,
     };
+}
+
+enum app_err route_cache(struct exchange *exchange)
+{
+    struct read_through_file file;
+    const char *bytes;
+    bool answered, dump, sends_files = web_server_sends_files(exchange);
+    if (!is_cache_id(exchange->parameter)) {
+        telemetry_count(&exchange->app->telemetry, "cache.missing_parameter");
+        return APP_NOT_FOUND;
+    }
+    struct read_through_call call = call_for(exchange);
     if (!call.use_tier) /* an injected fault may be a delay */
         fcgi_worker_yield();
     enum app_err err = faults_inject(exchange, FAULT_ROUTE_CACHE, &answered, &dump);
@@ -142,12 +149,32 @@ enum app_err route_cache(struct exchange *exchange)
     return err;
 }
 
+/* APP_PRECONDITION_FAILED: If-Match is there, and names not the file that is here. */
+static enum app_err check_match(struct exchange *exchange)
+{
+    if (!request_header(exchange->request, "If-Match"))
+        return APP_OK;
+    struct read_through_call call = call_for(exchange);
+    struct read_through_file found;
+    enum app_err err = read_through_get(exchange->app->reads, &call, &found, &exchange->why);
+    if (err)
+        return err == APP_NOT_FOUND || err == APP_GONE ? APP_PRECONDITION_FAILED : err;
+    struct stored_file file;
+    stored_file_init(&file, found.type, found.hash);
+    bool matches = stored_file_matches(exchange, &file);
+    read_through_release(&found);
+    return matches ? APP_OK : APP_PRECONDITION_FAILED;
+}
+
 enum app_err route_cache_delete(struct exchange *exchange)
 {
     struct request *request = exchange->request;
     struct http_header headers[TRACE_HEADERS_MAX];
     if (!is_cache_id(exchange->parameter))
         return APP_NOT_FOUND;
+    enum app_err err = check_match(exchange);
+    if (err)
+        return err;
     const struct cache_call call = {
         .deadline_ns = deadline_min(exchange->deadline_ns, deadline_in_ms(CACHE_PUT_TIMEOUT_MS)),
         .timeout_ms = CACHE_PUT_TIMEOUT_MS,
@@ -156,8 +183,7 @@ enum app_err route_cache_delete(struct exchange *exchange)
         .header_count = trace_headers(&request->trace, headers),
     };
     int64_t started_ns = clock_now_ns();
-    enum app_err err =
-        cache_take_down(exchange->worker->cache, &call, exchange->parameter, &exchange->why);
+    err = cache_take_down(exchange->worker->cache, &call, exchange->parameter, &exchange->why);
     telemetry_upstream(&exchange->app->telemetry, UPSTREAM_CACHE_PUT, started_ns, err);
     /* Also when the call failed, for it may have come through. */
     int64_t gone_ns = deadline_in_ms(local_cache_remove(exchange->app->tier, exchange->parameter));

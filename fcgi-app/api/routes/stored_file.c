@@ -23,6 +23,12 @@ void stored_file_init(struct stored_file *file, const char *type, uint64_t hash)
     file->type = type;
 }
 
+bool stored_file_matches(const struct exchange *exchange, const struct stored_file *file)
+{
+    const char *if_match = request_header_list(exchange->request, "If-Match");
+    return !if_match || conditional_match(if_match, file->etag);
+}
+
 /* --- Headers --------------------------------------------------------------------- */
 
 /* What a downloaded file's name ends in; "" for types that nobody has named. */

@@ -23,6 +23,9 @@ struct stored_file {
 /* `type` must be static; `hash` is the bytes' XXH3. */
 void stored_file_init(struct stored_file *file, const char *type, uint64_t hash);
 
+/* Does the request's If-Match, if it has one, name the file? Else the answer is 412. */
+bool stored_file_matches(const struct exchange *exchange, const struct stored_file *file);
+
 /*
  * Add what every answer with the file carries: Cache-Control, ETag, and
  * Content-Disposition for ?download=1. Errors as response_header.

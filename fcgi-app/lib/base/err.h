@@ -32,6 +32,7 @@
     X(METHOD_NOT_ALLOWED, 405, "method-not-allowed", "method not allowed")                         \
     X(REQUEST_TIMEOUT, 408, "request-timeout", "the request's body came too slowly")               \
     X(GONE, 410, "gone", "this picture was taken down")                                            \
+    X(PRECONDITION_FAILED, 412, "precondition-failed", "If-Match names none of what is here")      \
     X(TOO_LARGE, 413, "too-large", "too large")                                                    \
     X(URI_TOO_LONG, 414, "uri-too-long", "the request's path is too long")                         \
     X(NOT_A_PICTURE, 415, "not-a-picture", "not a picture of a kind that is taken here")           \

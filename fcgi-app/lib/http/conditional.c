@@ -9,31 +9,42 @@
 
 static const char blanks[] = " \t";
 
-/* The tag without its weakness. */
-static const char *opaque(const char *tag)
+static bool is_weak(const char *tag)
 {
-    return strncmp(tag, "W/", 2) == 0 ? tag + 2 : tag;
+    return strncmp(tag, "W/", 2) == 0;
 }
 
-bool conditional_none_match(const char *if_none_match, const char *etag)
+/* Does the list name `etag`? A weak tag in it counts only where `weak` (RFC 9110, 8.8.3.2). */
+static bool names(const char *list, const char *etag, bool weak)
 {
-    const char *wanted = opaque(etag);
+    const char *wanted = is_weak(etag) ? etag + 2 : etag;
     size_t wanted_len = strlen(wanted);
-    const char *at = if_none_match + strspn(if_none_match, blanks);
+    const char *at = list + strspn(list, blanks);
     if (*at == '*')
         return at[1 + strspn(at + 1, blanks)] == '\0';
     while (*at) {
-        at = opaque(at);
+        bool counts = weak || !is_weak(at);
+        at = is_weak(at) ? at + 2 : at;
         const char *end = *at == '"' ? strchr(at + 1, '"') : NULL;
         if (!end)
             return false;
         size_t len = (size_t)(end + 1 - at);
-        if (len == wanted_len && memcmp(at, wanted, len) == 0)
+        if (counts && len == wanted_len && memcmp(at, wanted, len) == 0)
             return true;
         at = end + 1;
         at += strspn(at, " \t,");
     }
     return false;
+}
+
+bool conditional_none_match(const char *if_none_match, const char *etag)
+{
+    return names(if_none_match, etag, true);
+}
+
+bool conditional_match(const char *if_match, const char *etag)
+{
+    return names(if_match, etag, false);
 }
 
 /* Digits only; a number that does not fit is as large as can be. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a GET's conditions and ranges come to (RFC 9110, sections 13 and 14).
+ * What conditions and ranges come to (RFC 9110, sections 13 and 14).
  * The representation has a strong entity tag and no date, so conditions that
  * name a date say nothing. Pure, any thread.
  */
@@ -16,6 +16,12 @@
  * whole answer is always right. Then 304 is the answer to GET and HEAD.
  */
 bool conditional_none_match(const char *if_none_match, const char *etag);
+
+/*
+ * Does If-Match name `etag`, which is a strong one? Strong comparison, lists and "*" as in
+ * 13.1.1; false for "" and for what is malformed. Then 412 is the answer, and nothing is done.
+ */
+bool conditional_match(const char *if_match, const char *etag);
 
 enum range_kind {
     RANGE_WHOLE,         /* no range, or one that is not taken: 200 */

@@ -33,6 +33,18 @@ static void other_tags_and_nonsense_do_not_match(void **state)
         assert_false(conditional_none_match(others[i], TAG));
 }
 
+static void a_strong_tag_in_the_list_is_a_match_and_a_weak_one_is_none(void **state)
+{
+    (void)state;
+    static const char *const matching[] = {TAG, "\"x\", " TAG, "W/\"x\"," TAG, "*", " * "};
+    static const char *const others[] = {"",     "W/" TAG, "\"x\", W/" TAG,
+                                         "junk", "\"x\"",  "*, \"x\""};
+    for (size_t i = 0; i < sizeof(matching) / sizeof(matching[0]); i++)
+        assert_true(conditional_match(matching[i], TAG));
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+        assert_false(conditional_match(others[i], TAG));
+}
+
 struct range_case {
     const char *range;
     enum range_kind kind;
@@ -93,6 +105,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_tag_in_the_list_matches),
         cmocka_unit_test(other_tags_and_nonsense_do_not_match),
+        cmocka_unit_test(a_strong_tag_in_the_list_is_a_match_and_a_weak_one_is_none),
         cmocka_unit_test(ranges_of_bytes_are_read),
         cmocka_unit_test(a_range_counts_only_for_the_representation_that_it_was_meant_for),
     };
