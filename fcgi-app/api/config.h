@@ -41,6 +41,7 @@ struct api_config {
     const char *facebox_pass;
     int64_t facebox_timeout_ms;
     int64_t fetch_timeout_ms;
+    int64_t fetch_concurrency; /* 0: by the number of workers */
     const char *fetch_allow_cidr;
     const char *fetch_allow_ports;
     const char *fetch_allow_hosts;

@@ -122,6 +122,7 @@ enum row {
     ROW_FACES,
     ROW_PICTURE_MEMORY,
     ROW_QUEUE_LENGTH,
+    ROW_FETCHING,
     ROW_JOBS_RUNNING,
     ROW_SHARED,
     ROW_FAULT_DECISIONS,
@@ -206,6 +207,9 @@ static const struct metric table[ROW__MAX] = {
     [ROW_QUEUE_LENGTH] = {.name = "emojify_queue_length",
                           .type = METRIC_GAUGE,
                           .help = "Requests and jobs that wait for their turn to be worked on"},
+    [ROW_FETCHING] = {.name = "emojify_fetching",
+                      .type = METRIC_GAUGE,
+                      .help = "Pictures that are being fetched, for requests and for jobs"},
     [ROW_JOBS_RUNNING] = {.name = "emojify_jobs_running",
                           .type = METRIC_GAUGE,
                           .help = "Pictures that are being worked on, for requests and for jobs"},
@@ -401,6 +405,11 @@ void telemetry_local_cache_size(struct telemetry *telemetry, int64_t bytes, int6
 void telemetry_queue(struct telemetry *telemetry, int change)
 {
     metrics_gauge_add(telemetry->metrics, ROW_QUEUE_LENGTH, METRIC_AT(0), change);
+}
+
+void telemetry_fetching(struct telemetry *telemetry, int change)
+{
+    metrics_gauge_add(telemetry->metrics, ROW_FETCHING, METRIC_AT(0), change);
 }
 
 void telemetry_watched_cache(struct telemetry *telemetry, bool up, uint64_t cpu_ns)

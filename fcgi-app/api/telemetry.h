@@ -121,6 +121,8 @@ void telemetry_local_cache_size(struct telemetry *telemetry, int64_t bytes, int6
 
 /* So many more requests and jobs wait for their turn, or for who does the same work. */
 void telemetry_queue(struct telemetry *telemetry, int change);
+/* So many more pictures are being fetched. */
+void telemetry_fetching(struct telemetry *telemetry, int change);
 /* So many more pictures are being worked on. */
 void telemetry_running(struct telemetry *telemetry, int change);
 /*

@@ -289,8 +289,9 @@ static void a_job_whose_process_is_killed_has_failed(void **state)
 
 static int start_narrow(void **state)
 {
-    return scene_start(state, (const char *const[]){"EMOJIFY_CONCURRENCY=1", "EMOJIFY_QUEUE=1",
-                                                    "FETCH_TIMEOUT=30s", NULL});
+    return scene_start(state,
+                       (const char *const[]){"EMOJIFY_CONCURRENCY=1", "EMOJIFY_QUEUE=1",
+                                             "FETCH_CONCURRENCY=1", "FETCH_TIMEOUT=30s", NULL});
 }
 
 static void beyond_the_queue_a_post_is_told_to_come_again(void **state)
@@ -306,7 +307,7 @@ static void beyond_the_queue_a_post_is_told_to_come_again(void **state)
         scene_serve_slowly(scene, paths[i], "camera.png", 4000);
     }
     jobs[0] = start_post(scene, &urls[0], base);
-    scene_wait_metric(scene, "emojify_jobs_running", 1);
+    scene_wait_metric(scene, "emojify_fetching", 1);
     jobs[1] = start_post(scene, &urls[1], base);
     scene_wait_metric(scene, "emojify_queue_length", 1);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* One function a step; pipeline_run owns what they hand on to each other. */
+/* One function a step. */
 #include "api/jobs/pipeline.h"
 
 #include <stdio.h>
@@ -167,42 +167,45 @@ static enum app_err begin_step(const struct pipeline *pipeline, enum pipeline_st
     return err;
 }
 
-enum app_err pipeline_run(struct pipeline *pipeline, const struct pipeline_source *source,
-                          struct pipeline_result *result)
+enum app_err pipeline_fetch(struct pipeline *pipeline, struct pipeline_source *source,
+                            struct buf *fetched)
 {
-    struct buf fetched;
-    struct picture *picture = NULL;
+    enum app_err err = begin_step(pipeline, PIPELINE_FETCH);
+    if (!err)
+        err = fetch(pipeline, source->url, fetched);
+    source->bytes = fetched->data;
+    source->len = fetched->len;
+    return err;
+}
+
+static enum app_err work_on(struct pipeline *pipeline, const struct pipeline_source *source,
+                            const struct picture *picture, struct emojify_result *drawn)
+{
     struct face *faces = NULL;
     size_t face_count = 0;
-    struct emojify_result drawn = {.data = NULL};
-    const void *bytes = source->bytes;
-    size_t len = source->len;
-    enum app_err err = APP_OK;
-
-    buf_init(&fetched, LIMIT_PICTURE_BYTES);
-    if (source->url)
-        err = begin_step(pipeline, PIPELINE_FETCH);
-    if (!err && source->url) {
-        err = fetch(pipeline, source->url, &fetched);
-        bytes = fetched.data;
-        len = fetched.len;
-    }
+    enum app_err err = check_wanted(pipeline);
     if (!err)
-        err = begin_step(pipeline, PIPELINE_DETECT);
-    if (!err)
-        err = open_picture(pipeline, bytes, len, &picture);
-    if (!err)
-        err = check_wanted(pipeline);
-    if (!err)
-        err = detect(pipeline, picture, bytes, len, &faces, &face_count);
+        err = detect(pipeline, picture, source->bytes, source->len, &faces, &face_count);
     if (!err)
         err = begin_step(pipeline, PIPELINE_DRAW);
     if (!err)
-        err = draw(pipeline, picture, source->key, faces, face_count, &drawn);
-    if (!err) {
-        tell_step(pipeline, PIPELINE_STORE); /* for the next who asks, wanted now or not */
-        err = store(pipeline, source->key, &drawn);
-    }
+        err = draw(pipeline, picture, source->key, faces, face_count, drawn);
+    if (err)
+        return err;
+    tell_step(pipeline, PIPELINE_STORE); /* for the next who asks, wanted now or not */
+    return store(pipeline, source->key, drawn);
+}
+
+enum app_err pipeline_run(struct pipeline *pipeline, const struct pipeline_source *source,
+                          struct pipeline_result *result)
+{
+    struct picture *picture = NULL;
+    struct emojify_result drawn = {.data = NULL};
+    enum app_err err = begin_step(pipeline, PIPELINE_DETECT);
+    if (!err)
+        err = open_picture(pipeline, source->bytes, source->len, &picture);
+    if (!err)
+        err = work_on(pipeline, source, picture, &drawn);
     if (!err) {
         *result = (struct pipeline_result){
             .faces = drawn.drawn,
@@ -212,10 +215,8 @@ enum app_err pipeline_run(struct pipeline *pipeline, const struct pipeline_sourc
         (void)snprintf(result->content_type, sizeof(result->content_type), "%s",
                        drawn.content_type);
     }
-
     free(drawn.data);
     picture_free(&picture);
-    buf_release(&fetched);
     telemetry_pictures_freed(&pipeline->app->telemetry);
     return err;
 }

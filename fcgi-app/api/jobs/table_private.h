@@ -51,13 +51,21 @@ struct table_process {
     uint32_t workers;
 };
 
-enum turn_place { TURN_FREE, TURN_FOLLOWING, TURN_WAITING, TURN_RUNNING };
+enum turn_place {
+    TURN_FREE,
+    TURN_FOLLOWING, /* waits for equal work */
+    TURN_QUEUED,    /* waits until it may fetch */
+    TURN_FETCHING,
+    TURN_WAITING, /* waits for the cores */
+    TURN_RUNNING
+};
 
 struct table_turn {
     uint32_t state; /* enum turn_place */
     uint32_t kind;  /* enum turn_kind */
     struct table_owner owner;
     uint64_t sequence; /* lower is earlier in the queue */
+    uint64_t origin;   /* as of turn_call */
     int64_t deadline_ns;
     int64_t seen_ns; /* when its thread last looked whether it is its turn */
 };

@@ -20,11 +20,11 @@ struct work_call {
 };
 
 /*
- * Wait for the result of the one who is at this key already, or for a turn, and
- * run the pipeline. `*shared`: another did it. Errors of pipeline_run, of our own or
- * of the other's; APP_BUSY: the queue is full; APP_UNAVAILABLE: pipeline->deadline_ns
- * passed while it waited. When who does it gives up, because his client has left or
- * his time is over, one of the others goes on.
+ * Wait for the result of the one who works on this source already, or fetch it and wait for
+ * a turn, and run the pipeline. `*shared`: another did it. Errors of pipeline_fetch and
+ * pipeline_run, of our own or of the other's; APP_BUSY: the queue is full; APP_UNAVAILABLE:
+ * pipeline->deadline_ns passed while it waited. When who does it gives up, because his client has
+ * left or his time is over, one of the others goes on.
  */
 enum app_err work_run(struct pipeline *pipeline, const struct work_call *call,
                       const struct pipeline_source *source, struct pipeline_result *result,

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/base/buf.h"
 #include "lib/base/clock.h"
 #include "lib/base/limits.h"
 #include "lib/picture/picture.h"
@@ -53,8 +54,14 @@ static enum app_err run_url(struct fixture *fixture, const char *path,
                             struct pipeline_result *result)
 {
     struct rig_url url = rig_url(fixture->rig, path);
-    const struct pipeline_source source = {.key = KEY, .url = url.text};
-    return pipeline_run(&fixture->thread.pipeline, &source, result);
+    struct pipeline_source source = {.key = KEY, .url = url.text};
+    struct buf fetched;
+    buf_init(&fetched, LIMIT_PICTURE_BYTES);
+    enum app_err err = pipeline_fetch(&fixture->thread.pipeline, &source, &fetched);
+    if (!err)
+        err = pipeline_run(&fixture->thread.pipeline, &source, result);
+    buf_release(&fetched);
+    return err;
 }
 
 static void assert_fails(struct fixture *fixture, const char *path, enum app_err err,

@@ -14,7 +14,7 @@
 
 #define KEY "0123456789abcdef0123456789abcdef"
 
-enum { CALLERS = 5, POLL_MS = 5 };
+enum { CALLERS = 4, POLL_MS = 5 };
 
 static int set_up(void **state)
 {
