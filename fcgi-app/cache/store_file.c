@@ -26,6 +26,7 @@
 #include "lib/base/condition.h"
 #include "lib/base/digest.h"
 #include "lib/base/limits.h"
+#include "lib/wire/cache_item.h"
 
 enum {
     SWEEP_INTERVAL_S = 300,
@@ -96,13 +97,24 @@ static bool is_found(struct store_file *self, const char *name, const struct sta
  * Stamp the use of `name`; false when it is stamped already, or cannot be. By
  * hand, because most file systems are mounted so that reading does not, and it
  * must not touch mtime. Another user's file refuses, which only makes it look older.
+ * The record about the entry, if there is one, is kept for as long as the entry is used.
  */
-static bool stamp_use(const struct store_file *self, const char *name, const struct stat *status,
-                      int64_t now_ns)
+static bool stamp_use(const struct store_file *self, const char *id, size_t id_len,
+                      const char *name, const struct stat *status)
 {
+    static const size_t prefix_len = sizeof(CACHE_RECORD_PREFIX) - 1;
     const struct timespec times[2] = {{.tv_nsec = UTIME_NOW}, {.tv_nsec = UTIME_OMIT}};
-    return now_ns - store_stamp_used(status) >= USE_RESOLUTION_NS &&
-           utimensat(self->directory.fd, name, times, AT_SYMLINK_NOFOLLOW) == 0;
+    char record[sizeof(CACHE_RECORD_PREFIX) + LIMIT_CACHE_ID], record_name[MD5_HEX_LEN + 1];
+    if (store_now_ns() - store_stamp_used(status) < USE_RESOLUTION_NS ||
+        utimensat(self->directory.fd, name, times, AT_SYMLINK_NOFOLLOW) != 0)
+        return false;
+    if (id_len > LIMIT_CACHE_ID)
+        return true;
+    memcpy(record, CACHE_RECORD_PREFIX, prefix_len);
+    memcpy(record + prefix_len, id, id_len);
+    if (md5_hex(record, prefix_len + id_len, record_name) == APP_OK)
+        (void)utimensat(self->directory.fd, record_name, times, AT_SYMLINK_NOFOLLOW);
+    return true;
 }
 
 /*
@@ -193,7 +205,7 @@ static enum app_err get_from_disk(struct store_file *self, const char *id, size_
         return errno == ENOENT || errno == ELOOP ? APP_NOT_FOUND : broken(why, "open", errno);
     err = read_entry(self, fd, name, &status, content, why);
     close(fd);
-    if (!err && !stamp_use(self, name, &status, now_ns))
+    if (!err && !stamp_use(self, id, id_len, name, &status))
         hot_files_put(self->hot, id, id_len, name, &status, now_ns, *content);
     return err;
 }
@@ -211,7 +223,7 @@ static struct content *get_from_memory(struct store_file *self, const char *id, 
         return NULL;
     if (fstatat(self->directory.fd, file.name, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
         hot_file_is(&file, &status) && !store_is_expired(&self->directory, &status)) {
-        (void)stamp_use(self, file.name, &status, store_now_ns());
+        (void)stamp_use(self, id, id_len, file.name, &status);
         atomic_fetch_add_explicit(&self->hot_gets, 1, memory_order_relaxed);
         return content;
     }
@@ -250,7 +262,7 @@ static enum app_err file_exists(struct store *store, const char *id, size_t id_l
         return APP_GONE;
     *exists = is_found(self, name, &status);
     if (*exists) /* who asks is likely to come for it */
-        (void)stamp_use(self, name, &status, store_now_ns());
+        (void)stamp_use(self, id, id_len, name, &status);
     return APP_OK;
 }
 

@@ -10,6 +10,7 @@
 #include "api/clients/upstream_error.h"
 #include "api/image/detection.h"
 #include "api/image/emojify.h"
+#include "api/picture_key.h"
 #include "lib/base/buf.h"
 #include "lib/base/clock.h"
 #include "lib/base/limits.h"
@@ -131,20 +132,43 @@ static enum app_err draw(struct pipeline *pipeline, const struct picture *pictur
     return err;
 }
 
-static enum app_err store(struct pipeline *pipeline, const char *key,
-                          const struct emojify_result *drawn)
+static struct cache_call call_cache(struct pipeline *pipeline, int64_t ms,
+                                    struct http_header headers[TRACE_HEADERS_MAX])
 {
-    struct http_header headers[TRACE_HEADERS_MAX];
-    int64_t started_ns = clock_now_ns();
-    struct cache_call call = {
-        .deadline_ns = step_deadline(pipeline, CACHE_PUT_TIMEOUT_MS),
-        .timeout_ms = CACHE_PUT_TIMEOUT_MS,
+    return (struct cache_call){
+        .deadline_ns = step_deadline(pipeline, ms),
+        .timeout_ms = ms,
         .request_id = pipeline->request_id,
         .headers = headers,
         .header_count = trace_headers(pipeline->trace, headers),
     };
-    enum app_err err =
-        cache_put(pipeline->worker->cache, &call, key, drawn->data, drawn->len, pipeline->why);
+}
+
+/* Was the source with this mark taken down? */
+static enum app_err check_mark(struct pipeline *pipeline, const char *mark)
+{
+    struct http_header headers[TRACE_HEADERS_MAX];
+    int64_t started_ns = clock_now_ns();
+    struct cache_call call = call_cache(pipeline, pipeline->app->config.cache_timeout_ms, headers);
+    call.cancel = pipeline->cancel;
+    enum app_err err = takedown_check(pipeline->worker->cache, &call, mark, pipeline->why);
+    telemetry_upstream(&pipeline->app->telemetry, UPSTREAM_CACHE_EXISTS, started_ns, err);
+    return upstream_error(pipeline->why, err, "the cache");
+}
+
+/* The record comes first, so that no result of a URL is without one. */
+static enum app_err store(struct pipeline *pipeline, const struct pipeline_source *source,
+                          const struct emojify_result *drawn)
+{
+    struct http_header headers[TRACE_HEADERS_MAX];
+    struct cache_caller *cache = pipeline->worker->cache;
+    int64_t started_ns = clock_now_ns();
+    const struct cache_call call = call_cache(pipeline, CACHE_PUT_TIMEOUT_MS, headers);
+    enum app_err err = APP_OK;
+    if (source->url)
+        err = takedown_note(cache, &call, source->key, &source->marks, pipeline->why);
+    if (!err)
+        err = cache_put(cache, &call, source->key, drawn->data, drawn->len, pipeline->why);
     telemetry_upstream(&pipeline->app->telemetry, UPSTREAM_CACHE_PUT, started_ns, err);
     if (!err)
         telemetry_stored(&pipeline->app->telemetry, drawn->drawn);
@@ -172,7 +196,15 @@ enum app_err pipeline_fetch(struct pipeline *pipeline, struct pipeline_source *s
 {
     enum app_err err = begin_step(pipeline, PIPELINE_FETCH);
     if (!err)
+        err = takedown_mark_of_url(source->url, source->marks.url);
+    if (!err)
+        err = check_mark(pipeline, source->marks.url);
+    if (!err)
         err = fetch(pipeline, source->url, fetched);
+    if (!err)
+        err = picture_key_of_bytes(fetched->data, fetched->len, source->marks.bytes);
+    if (!err)
+        err = check_mark(pipeline, source->marks.bytes);
     source->bytes = fetched->data;
     source->len = fetched->len;
     return err;
@@ -193,7 +225,7 @@ static enum app_err work_on(struct pipeline *pipeline, const struct pipeline_sou
     if (err)
         return err;
     tell_step(pipeline, PIPELINE_STORE); /* for the next who asks, wanted now or not */
-    return store(pipeline, source->key, drawn);
+    return store(pipeline, source, drawn);
 }
 
 enum app_err pipeline_run(struct pipeline *pipeline, const struct pipeline_source *source,

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "api/app.h"
+#include "api/clients/takedown.h"
 #include "api/jobs/pipeline_step.h"
 
 struct buf;
@@ -36,8 +37,9 @@ struct pipeline {
 struct pipeline_source {
     const char *key;   /* that the result is stored under, see picture_key.h */
     const char *url;   /* normalised, without a fragment; NULL when the bytes are given */
-    const void *bytes; /* of a URL: once it is fetched */
+    const void *bytes; /* of a URL: once it is fetched, as is the rest */
     size_t len;
+    struct takedown_marks marks;
 };
 
 enum { PIPELINE_TYPE_MAX = 24 }; /* "image/jpeg" and its like */
@@ -51,8 +53,9 @@ struct pipeline_result {
 
 /*
  * Fetch the picture of source->url, to source->bytes and source->len, which lie in `fetched`,
- * an empty buffer of the caller's. Errors of http_client_fetch; APP_CLIENT_GONE when
- * pipeline->cancel said so; pipeline->why has the texts.
+ * an empty buffer of the caller's. Errors of http_client_fetch and takedown_check: APP_GONE when
+ * the URL or these bytes were taken down; APP_CLIENT_GONE when pipeline->cancel said so;
+ * pipeline->why has the texts.
  */
 enum app_err pipeline_fetch(struct pipeline *pipeline, struct pipeline_source *source,
                             struct buf *fetched) __attribute__((warn_unused_result));

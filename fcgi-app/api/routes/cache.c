@@ -7,6 +7,7 @@
  */
 #include "api/app.h"
 #include "api/clients/cache_client.h"
+#include "api/clients/takedown.h"
 #include "api/clients/upstream_error.h"
 #include "api/faults.h"
 #include "api/localcache/local_cache.h"
@@ -183,14 +184,19 @@ enum app_err route_cache_delete(struct exchange *exchange)
         .header_count = trace_headers(&request->trace, headers),
     };
     int64_t started_ns = clock_now_ns();
-    err = cache_take_down(exchange->worker->cache, &call, exchange->parameter, &exchange->why);
+    struct takedown_marks marks;
+    err = takedown_run(exchange->worker->cache, &call, exchange->parameter, &marks, &exchange->why);
     telemetry_upstream(&exchange->app->telemetry, UPSTREAM_CACHE_PUT, started_ns, err);
     /* Also when the call failed, for it may have come through. */
-    int64_t gone_ns = deadline_in_ms(local_cache_remove(exchange->app->tier, exchange->parameter));
+    struct local_cache *tier = exchange->app->tier;
+    int64_t gone_ns = deadline_in_ms(local_cache_remove(tier, exchange->parameter));
+    if (marks.bytes[0])
+        gone_ns = deadline_in_ms(local_cache_remove(tier, marks.bytes));
     if (err)
         return upstream_error(&exchange->why, err, "the cache");
     log_warn(&request->log, "Picture taken down",
              LOG_FIELDS(LOG_STR("file", exchange->parameter),
+                        LOG_STR("source", marks.url[0] ? "marked" : "not known"),
                         LOG_STR("remote", request_param(request, "REMOTE_ADDR"))));
     deadline_sleep(gone_ns); /* after a 204 nobody may be sent it any more */
     return response_send(exchange->response, 204, NULL, NULL, 0);

@@ -17,6 +17,9 @@
 
 #include "lib/base/err.h"
 
+/* The id of an entry with this in front is a record about it, see proto/cache.proto. */
+#define CACHE_RECORD_PREFIX "source:"
+
 /* A run of bytes inside a list of pieces. */
 struct wire_span {
     size_t piece;  /* index of the piece that it begins in */

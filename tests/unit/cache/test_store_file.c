@@ -339,12 +339,14 @@ static void a_use_is_stamped_and_does_not_change_the_age(void **state)
     struct fixture *fixture = *state;
     assert_int_equal(put(fixture, "got", "x", 1), APP_OK);
     assert_int_equal(put(fixture, "asked for", "x", 1), APP_OK);
+    assert_int_equal(put(fixture, "source:got", "x", 1), APP_OK); /* the record about "got" */
     set_times(fixture, "got", 1000, 1000);
     set_times(fixture, "asked for", 1000, 1000);
+    set_times(fixture, "source:got", 1000, 1000);
     assert_holds(fixture, "got", "x", 1);
     assert_true(exists(fixture, "asked for"));
-    const char *const ids[] = {"got", "asked for"};
-    for (size_t i = 0; i < 2; i++) {
+    const char *const ids[] = {"got", "asked for", "source:got"};
+    for (size_t i = 0; i < 3; i++) {
         struct stat status = status_of(fixture, ids[i]);
         /* time() tells the time of the last tick, and the stamp is exact. */
         assert_in_range(time(NULL) + 1 - status.st_atim.tv_sec, 0, 10);

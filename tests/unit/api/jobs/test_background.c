@@ -84,7 +84,7 @@ static void a_job_is_done_behind_the_one_who_added_it(void **state)
     assert_int_equal(view.status, JOB_QUEUED);
     assert_int_equal(view.position, 1);
     (void)await(fixture, "a", JOB_FINISHED);
-    assert_int_equal(fake_cache_calls(fixture->rig->cache, "Put"), 1);
+    assert_int_equal(fake_cache_calls(fixture->rig->cache, "Put"), 2);
 }
 
 static void a_picture_that_is_given_is_kept_until_it_is_done(void **state)

@@ -14,7 +14,7 @@
 
 #define KEY "0123456789abcdef0123456789abcdef"
 
-enum { GRPC_UNAVAILABLE = 14 };
+enum { GRPC_FAILED_PRECONDITION = 9, GRPC_UNAVAILABLE = 14 };
 
 struct fixture {
     struct rig *rig;
@@ -85,13 +85,33 @@ static void the_picture_of_a_url_is_stored_under_its_key(void **state)
     assert_int_equal(result.height, RIG_HEIGHT);
     assert_string_equal(result.content_type, "image/jpeg");
     assert_string_equal(fixture->steps, "fetch detect draw store ");
-    assert_int_equal(fake_cache_calls(fixture->rig->cache, "Put"), 1);
+    assert_int_equal(fake_cache_calls(fixture->rig->cache, "Put"), 2);
     size_t len = fake_cache_request(fixture->rig->cache, stored, sizeof(stored));
     assert_non_null(memmem(stored, len, KEY, strlen(KEY)));
     assert_non_null(memmem(stored, len, "\xff\xd8\xff", 3));
     char id[16];
     origin_last_header(fixture->rig->origin, "/facebox/check", "X-Request-Id", id, sizeof(id));
     assert_string_equal(id, "test");
+}
+
+static void what_was_taken_down_is_not_even_fetched(void **state)
+{
+    struct fixture *fixture = *state;
+    const struct fake_cache_answer gone = {.status = GRPC_FAILED_PRECONDITION};
+    fake_cache_script(fixture->rig->cache, "Exists", &gone, 1);
+    assert_fails(fixture, "/a.jpg", APP_GONE, "this picture was taken down", "fetch ");
+    assert_int_equal(origin_requests(fixture->rig->origin, NULL), 0);
+}
+
+/* The first question is about the URL, the second one about the bytes. */
+static void bytes_that_were_taken_down_are_not_shown_to_the_face_detection(void **state)
+{
+    struct fixture *fixture = *state;
+    const struct fake_cache_answer answers[] = {{.ending = FAKE_CACHE_ECHO},
+                                                {.status = GRPC_FAILED_PRECONDITION}};
+    fake_cache_script(fixture->rig->cache, "Exists", answers, 2);
+    assert_fails(fixture, "/a.jpg", APP_GONE, "this picture was taken down", "fetch ");
+    assert_int_equal(origin_requests(fixture->rig->origin, "/facebox/check"), 0);
 }
 
 static void bytes_that_are_given_are_not_fetched(void **state)
@@ -156,6 +176,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(the_picture_of_a_url_is_stored_under_its_key),
+        TEST(what_was_taken_down_is_not_even_fetched),
+        TEST(bytes_that_were_taken_down_are_not_shown_to_the_face_detection),
         TEST(bytes_that_are_given_are_not_fetched),
         TEST(a_url_that_is_not_there_ends_it_before_anybody_is_asked),
         TEST(what_is_no_picture_is_not_shown_to_the_face_detection),

@@ -98,7 +98,7 @@ static void equal_work_is_done_once_and_all_get_the_result(void **state)
     }
     assert_int_equal(shared, CALLERS - 1);
     assert_int_equal(origin_requests(rig->origin, "/slow.jpg"), 1);
-    assert_int_equal(fake_cache_calls(rig->cache, "Put"), 1);
+    assert_int_equal(fake_cache_calls(rig->cache, "Put"), 2);
     assert_int_equal(turns(rig).running, 0);
     assert_int_equal(turns(rig).waiting, 0);
 }
