@@ -225,6 +225,10 @@ static const struct config_entry entries[] = {
      check_profile_token},
     {"PROFILE_AUTH", CONFIG_CHOICE, MEMBER(profile_auth), "token", NULL, NULL, "token|none",
      "none: the web server guards the profiling routes, and they ask for nothing", NULL},
+    {"ADMIN_HOSTS", CONFIG_STRING, MEMBER(admin_hosts), NULL, NULL, NULL, NULL,
+     "Names of this server under which /metrics, and with PROFILE_AUTH=none /debug/, may be asked "
+     "without a token, besides localhost and addresses: emojify.example.org, *.internal",
+     host_list_check},
     {"METRICS_AUTH", CONFIG_CHOICE, MEMBER(metrics_auth), "none", NULL, NULL, "none|token",
      "token: /metrics asks for the admin token; none: the web server guards it", NULL},
     {"PROFILE_HZ", CONFIG_INT, MEMBER(profile_hz), "100", "1", "250", NULL,

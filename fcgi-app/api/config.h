@@ -64,6 +64,7 @@ struct api_config {
     const char *run_dir;
     bool profile;
     const char *profile_token;
+    const char *admin_hosts;
     int metrics_auth; /* METRICS_AUTH_... */
     int profile_auth; /* PROFILE_AUTH_... */
     int64_t profile_hz;

@@ -69,8 +69,12 @@ static enum app_err admit(struct exchange *exchange, enum route_access access)
         return APP_OK;
     case ROUTE_FOR_TOKEN_HOLDERS:
         return authorize(exchange);
+    case ROUTE_FOR_KNOWN_HOSTS:
+        return admin_guard_check_host(exchange->app->admin_guard, exchange->request,
+                                      &exchange->why);
     case ROUTE_FOR_OWN_SITE:
-        return admin_guard_check_site(exchange->request, &exchange->why);
+        return admin_guard_check_site(exchange->app->admin_guard, exchange->request,
+                                      &exchange->why);
     case ROUTE_FOR_ADMIN:
         return admin_guard_check(exchange->app->admin_guard, exchange->request, exchange->response,
                                  &exchange->why);

@@ -11,6 +11,7 @@
 #include "api/app.h"
 #include "api/auth/admin_guard.h"
 #include "api/auth/authn.h"
+#include "api/auth/guess_limit.h"
 #include "api/chores.h"
 #include "api/clients/cache_client.h"
 #include "api/clients/card.h"
@@ -160,13 +161,18 @@ static enum app_err start_jobs(struct app *app)
 static enum app_err app_init(struct app *app, struct err_buf *why)
 {
     const struct api_config *config = &app->config;
-    app->admin_guard->token = config->profile_token;
+    *app->admin_guard = (struct admin_guard){
+        .token = config->profile_token,
+        .hosts = config->admin_hosts,
+    };
     app->faces = (struct face_client){config->facebox, config->facebox_user, config->facebox_pass,
                                       &app->breakers.facebox};
     breakers_init(&app->breakers, &app->telemetry, &app->log);
 
     health_init(&app->health);
-    enum app_err err = routes_new(config, &app->routes);
+    enum app_err err = guess_limit_new(config->run_dir, &app->admin_guard->guesses);
+    if (!err)
+        err = routes_new(config, &app->routes);
     if (!err)
         err = start_authn(app);
     if (!err)
@@ -215,6 +221,7 @@ static void app_release(struct app *app)
     http_client_global_release();
     authn_free(&app->authn);
     routes_free(&app->routes);
+    guess_limit_free(&app->admin_guard->guesses);
     log_level_release(&app->log_level);
     health_release(&app->health);
     breakers_release(&app->breakers);

@@ -136,13 +136,12 @@ static void without_the_token_there_is_nothing_to_see(void **state)
     }
 }
 
-static void a_wrong_token_is_refused_and_takes_its_time(void **state)
+static void a_wrong_token_is_refused(void **state)
 {
     struct http_reply reply;
     scene_get(*state, "/debug/pprof/", (const char *const[]){"Authorization: Bearer wrong", NULL},
               &reply);
     assert_error(&reply, 401, "the admin token is needed\n");
-    assert_true(reply.seconds > 0.25);
     http_reply_release(&reply);
 }
 
@@ -530,7 +529,7 @@ int main(void)
     };
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(without_the_token_there_is_nothing_to_see),
-        cmocka_unit_test(a_wrong_token_is_refused_and_takes_its_time),
+        cmocka_unit_test(a_wrong_token_is_refused),
         cmocka_unit_test(the_token_is_a_password_for_any_user),
         cmocka_unit_test(another_sites_page_gets_nothing),
         cmocka_unit_test(the_index_lists_every_sibling_and_profile),

@@ -5,18 +5,20 @@
  */
 #include "api/auth/admin_guard.h"
 
+#include <arpa/inet.h>
+#include <inttypes.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
+#include "api/auth/guess_limit.h"
 #include "lib/base/clock.h"
+#include "lib/base/host_port.h"
+#include "lib/net/host_list.h"
 
-enum {
-    SLOWED_MAX = 2, /* threads that wrong tokens may hold at once */
-    SLOWED_MS = 300,
-    BASIC_MAX = 1024, /* base64 of user:token */
-};
+enum { BASIC_MAX = 1024 }; /* base64 of user:token */
 
 bool admin_guard_equal(const char *a, size_t a_len, const char *b, size_t b_len)
 {
@@ -86,39 +88,80 @@ static void log_refusal(const struct request *request, const char *reason)
                         LOG_STR("remote", request_param(request, "REMOTE_ADDR"))));
 }
 
-/* Make the guesser wait; false when so many wait already that it should go at once. */
-static bool slow_down(struct admin_guard *guard)
+static enum app_err refuse_site(const struct request *request, struct err_buf *why)
 {
-    bool room = atomic_fetch_add(&guard->slowed, 1) < SLOWED_MAX;
-    if (room)
-        deadline_sleep(deadline_in_ms(SLOWED_MS));
-    atomic_fetch_sub(&guard->slowed, 1);
-    return room;
-}
-
-enum app_err admin_guard_check_site(const struct request *request, struct err_buf *why)
-{
-    if (!is_cross_site(request))
-        return APP_OK;
     log_refusal(request, "another site's page");
     return err_set(why, APP_FORBIDDEN, "requests from other sites' pages are not taken");
 }
 
-enum app_err admin_guard_check(struct admin_guard *guard, const struct request *request,
+/* Whether the Host is one of ours: see admin_guard.h. */
+static bool is_known_host(const struct admin_guard *guard, const char *host)
+{
+    char name[HOST_PORT_HOST_MAX + 1];
+    struct in_addr v4;
+    struct in6_addr v6;
+    bool bracket = host[0] == '[';
+    const char *from = host + bracket;
+    size_t len = strcspn(from, bracket ? "]" : ":");
+    if (len == 0 || len > HOST_PORT_HOST_MAX)
+        return false;
+    memcpy(name, from, len);
+    name[len] = '\0';
+    if (inet_pton(AF_INET, name, &v4) == 1 || inet_pton(AF_INET6, name, &v6) == 1)
+        return true;
+    return host_list_has("localhost", name) || host_list_has(guard->hosts, name);
+}
+
+enum app_err admin_guard_check_host(const struct admin_guard *guard, const struct request *request,
+                                    struct err_buf *why)
+{
+    const char *host = request_header(request, "Host");
+    if (!host || is_known_host(guard, host))
+        return APP_OK;
+    log_refusal(request, "a Host that is not in ADMIN_HOSTS");
+    return err_set(why, APP_FORBIDDEN,
+                   "this name of the server is not known here: see ADMIN_HOSTS");
+}
+
+enum app_err admin_guard_check_site(const struct admin_guard *guard, const struct request *request,
+                                    struct err_buf *why)
+{
+    if (!is_cross_site(request))
+        return admin_guard_check_host(guard, request, why);
+    return refuse_site(request, why);
+}
+
+/* Whether the token is there, counting wrong ones. APP_BUSY: this address has guessed too often. */
+static enum app_err check_token(const struct admin_guard *guard, const struct request *request,
+                                struct response *response, struct err_buf *why)
+{
+    const char *address = request_param(request, "REMOTE_ADDR");
+    int64_t now_ns = clock_now_ns();
+    int64_t blocked_ms = guess_limit_blocked_ms(guard->guesses, address, now_ns);
+    if (blocked_ms > 0) {
+        char seconds[24];
+        (void)snprintf(seconds, sizeof(seconds), "%" PRId64, (blocked_ms + 999) / 1000);
+        enum app_err err = response_header(response, "Retry-After", seconds);
+        return err ? err : err_set(why, APP_BUSY, "too many wrong tokens came from this address");
+    }
+    if (has_token(guard, request))
+        return APP_OK;
+    guess_limit_wrong(guard->guesses, address, now_ns);
+    log_refusal(request, "wrong token");
+    return APP_UNAUTHORIZED;
+}
+
+enum app_err admin_guard_check(const struct admin_guard *guard, const struct request *request,
                                struct response *response, struct err_buf *why)
 {
-    enum app_err err = admin_guard_check_site(request, why);
-    if (err || has_token(guard, request))
+    if (is_cross_site(request))
+        return refuse_site(request, why);
+    enum app_err err = request_header(request, "Authorization")
+                           ? check_token(guard, request, response, why)
+                           : APP_UNAUTHORIZED;
+    if (err != APP_UNAUTHORIZED)
         return err;
-
-    bool given = request_header(request, "Authorization") != NULL;
-    if (given)
-        log_refusal(request, "wrong token");
     err = response_header(response, "WWW-Authenticate",
                           "Basic realm=\"emojify-api admin\", charset=\"UTF-8\"");
-    if (err)
-        return err;
-    if (given && !slow_down(guard))
-        return APP_BUSY;
-    return err_set(why, APP_UNAUTHORIZED, "the admin token is needed");
+    return err ? err : err_set(why, APP_UNAUTHORIZED, "the admin token is needed");
 }

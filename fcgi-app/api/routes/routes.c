@@ -100,7 +100,7 @@ static enum route_access access_of(const struct row *row, const struct api_confi
     case BY_AUTHN_SERVER:
         return config->authn_server[0] ? ROUTE_FOR_TOKEN_HOLDERS : ROUTE_FOR_EVERYONE;
     case BY_METRICS_AUTH:
-        return config->metrics_auth == METRICS_AUTH_TOKEN ? ROUTE_FOR_ADMIN : ROUTE_FOR_EVERYONE;
+        return config->metrics_auth == METRICS_AUTH_TOKEN ? ROUTE_FOR_ADMIN : ROUTE_FOR_KNOWN_HOSTS;
     case BY_PROFILE_AUTH:
         return config->profile_auth == PROFILE_AUTH_NONE ? ROUTE_FOR_OWN_SITE : ROUTE_FOR_ADMIN;
     case FOR_ADMIN:

@@ -20,7 +20,8 @@
 enum route_access {
     ROUTE_FOR_EVERYONE,
     ROUTE_FOR_TOKEN_HOLDERS, /* a token of AUTHN_SERVER */
-    ROUTE_FOR_OWN_SITE,      /* the web server guards it; other sites' pages may not pass */
+    ROUTE_FOR_KNOWN_HOSTS,   /* the web server guards it; the Host must be a name of ours */
+    ROUTE_FOR_OWN_SITE,      /* the same, and other sites' pages may not pass */
     ROUTE_FOR_ADMIN          /* the admin token, and no other site's page */
 };
 

@@ -72,10 +72,10 @@ static void the_operators_routes_lie_at_the_root(void **state)
 {
     (void)state;
     struct api_config config = plain;
-    assert_found(&config, HTTP_GET, "/metrics", ROUTE_METRICS, ROUTE_FOR_EVERYONE);
+    assert_found(&config, HTTP_GET, "/metrics", ROUTE_METRICS, ROUTE_FOR_KNOWN_HOSTS);
     assert_not_found(&config, HTTP_GET, "/api/metrics", APP_NOT_FOUND, 0);
     config.api_path = "/";
-    assert_found(&config, HTTP_GET, "/metrics", ROUTE_METRICS, ROUTE_FOR_EVERYONE);
+    assert_found(&config, HTTP_GET, "/metrics", ROUTE_METRICS, ROUTE_FOR_KNOWN_HOSTS);
 }
 
 static void a_post_needs_a_token_where_there_is_an_authentication_server(void **state)
