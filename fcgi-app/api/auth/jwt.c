@@ -245,7 +245,8 @@ static enum app_err check_header(const json_t *object, struct jwt_header *header
         return refuse(why, "the token's algorithm is neither RS256 nor ES256");
     if (!id || !*id || strlen(id) > LIMIT_JWT_KEY_ID)
         return refuse(why, "the token names no key");
-    if (json_object_get(object, "crit"))
+    /* RFC 7515, 4.1.11; RFC 7797, 6: b64 without crit would be read in two ways. */
+    if (json_object_get(object, "crit") || json_object_get(object, "b64"))
         return refuse(why, "the token needs an extension");
     *header = (struct jwt_header){.algorithm = ""};
     memcpy(header->algorithm, is_string(algorithm, rs256) ? rs256 : es256, sizeof(rs256));

@@ -348,6 +348,28 @@ static enum app_err set_next_url(const struct hop *hop, const char *location)
     return err;
 }
 
+/*
+ * A body whose length was told in two ways ends where its reader likes (RFC 9112, 6.3). curl
+ * takes the last one.
+ */
+static bool has_two_lengths(const struct hop *hop)
+{
+    CURL *curl = hop->client->origin;
+    struct curl_header *header;
+    char first[24] = "";
+    size_t count = 1;
+    for (size_t i = 0; i < count; i++) {
+        if (curl_easy_header(curl, "Content-Length", i, CURLH_HEADER, -1, &header) != CURLHE_OK)
+            return false;
+        count = header->amount;
+        if (i == 0)
+            (void)snprintf(first, sizeof(first), "%s", header->value);
+        if (strcmp(header->value, first) != 0 || strspn(first, "0123456789") != strlen(first))
+            return true;
+    }
+    return false;
+}
+
 /* One request. *redirected: hop->url is now the next one to ask. */
 static enum app_err run_hop(struct hop *hop, bool *redirected)
 {
@@ -376,6 +398,9 @@ static enum app_err run_hop(struct hop *hop, bool *redirected)
     /* A status that is no success says more than that its body then broke off or was too long. */
     if (status >= 300)
         return explain_status(hop, status);
+    if (has_two_lengths(hop))
+        return err_set(hop->why, APP_ORIGIN_FAILED,
+                       "the picture's server told the length in more than one way");
     if (code != CURLE_OK)
         return explain_failure(hop, code);
     if (status == PARTIAL_CONTENT)

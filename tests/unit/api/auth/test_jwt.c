@@ -299,11 +299,19 @@ static void a_token_that_names_no_key_is_refused(void **state)
 static void an_extension_that_must_be_understood_is_refused(void **state)
 {
     const struct keys *keys = *state;
-    assert_refused(token_sign_header(keys->rsa,
-                                     "{\"alg\":\"RS256\",\"kid\":\"rsa-1\",\"crit\":[\"b64\"],"
-                                     "\"b64\":false}",
-                                     CLAIMS),
-                   keys->rsa_public, "extension");
+    static const char *const members[] = {"\"crit\":[\"b64\"],\"b64\":false",
+                                          "\"crit\":[\"exp\"],\"exp\":1",
+                                          "\"crit\":[]",
+                                          "\"crit\":null",
+                                          "\"crit\":\"x\"",
+                                          "\"b64\":false",
+                                          "\"b64\":true"};
+    for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
+        char header[128];
+        (void)snprintf(header, sizeof(header), "{\"alg\":\"RS256\",\"kid\":\"rsa-1\",%s}",
+                       members[i]);
+        assert_refused(token_sign_header(keys->rsa, header, CLAIMS), keys->rsa_public, "extension");
+    }
 }
 
 static char *padded_token(const struct keys *keys, size_t padding)

@@ -181,6 +181,31 @@ static void the_status_counts_whatever_its_body_does(void **state)
     assert_outcome(fixture, fetch(fixture, "/a"), APP_FETCH_FAILED, text);
 }
 
+static void a_length_that_is_told_in_two_ways_is_a_broken_server(void **state)
+{
+    struct fixture *fixture = *state;
+    static const struct {
+        const char *lines;
+        enum app_err err;
+    } cases[] = {
+        {"Content-Length: 5\r\nContent-Length: 6\r\n", APP_ORIGIN_FAILED},
+        {"Content-Length: 6\r\nContent-Length: 5\r\n", APP_ORIGIN_FAILED},
+        {"Content-Length: 5, 6\r\n", APP_ORIGIN_FAILED},
+        {"Content-Length: 05\r\nContent-Length: 5\r\n", APP_ORIGIN_FAILED},
+        {"Content-Length: 5\r\nContent-Length: 5\r\n", APP_OK},
+        {"Content-Length: 5\r\n", APP_OK},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char answer[200];
+        (void)snprintf(answer, sizeof(answer), "HTTP/1.1 200 OK\r\n%s\r\nhello", cases[i].lines);
+        say(fixture, "/a", answer, &(struct origin_options){.close = true});
+        assert_int_equal(fetch(fixture, "/a"), cases[i].err);
+        if (cases[i].err)
+            assert_string_equal(fixture->why.text,
+                                "the picture's server told the length in more than one way");
+    }
+}
+
 static void redirects_of_every_kind_are_followed_by_get(void **state)
 {
     struct fixture *fixture = *state;
@@ -553,6 +578,7 @@ int main(void)
         FETCH_TEST(an_international_name_is_looked_up_in_its_ascii_form),
         FETCH_TEST(a_status_that_is_no_success_is_told),
         FETCH_TEST(the_status_counts_whatever_its_body_does),
+        FETCH_TEST(a_length_that_is_told_in_two_ways_is_a_broken_server),
         FETCH_TEST(redirects_of_every_kind_are_followed_by_get),
         FETCH_TEST(a_location_is_relative_to_the_url_that_gave_it),
         FETCH_TEST(the_most_redirects_are_followed_and_one_more_is_not),
