@@ -6,12 +6,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "lib/base/limits.h"
 #include "support/cmocka.h"
+#include "support/process.h"
+#include "support/process_memory.h"
+#include "support/raw_http.h"
 #include "support/scene.h"
 
-enum { LOG_MAX = 4 * 1024 * 1024 };
+enum { LOG_MAX = 4 * 1024 * 1024, SETTLE_MS = 300 };
 
 #define NAME   "Mr Paul Banks"
 #define NUMBER "5555555555554444"
@@ -203,6 +207,62 @@ static void without_a_gateway_payments_are_not_implemented(void **state)
     assert_refused(*state, CARD, 501, "payments are not configured\n");
 }
 
+/* --- Memory ------------------------------------------------------------------------ */
+
+static void assert_forgotten(const struct play *play, const char *secret)
+{
+    pid_t pids[8];
+    size_t count = stack_pids(&play->scene->stack, "api", pids, 8);
+    assert_true(count > 0);
+    for (size_t i = 0; i < count; i++) {
+        char where[256] = "";
+        size_t found = process_memory_find(pids[i], secret, where, sizeof(where));
+        if (found > 0)
+            fail_msg("%s is in the memory of an api %zu times, at %s", secret, found, where);
+    }
+}
+
+/* A card that is sent, refused, too long, no JSON, and one that never comes whole. */
+static void no_card_is_left_in_the_memory(void **state)
+{
+    static const char *const cards[][2] = {
+        {"{\"name\":\"A B\",\"number\":\"4111111111111111\",\"cvc\":\"737\",\"expiry\":\"12/99\"}",
+         "4111111111111111"},
+        {"{\"name\":\"A B\",\"number\":\"4222222222222224\",\"cvc\":\"737\",\"expiry\":\"12/99\"}",
+         "4222222222222224"},
+        {"{\"name\":\"A B\",\"number\":\"378282246310005\",\"cvc\":\"7373\",\"expiry\":\"12/01\"}",
+         "378282246310005"},
+        {"[\"6011111111111117\"", "6011111111111117"},
+    };
+    const struct play *play = *state;
+    char padded[LIMIT_PAYMENT_CARD + 200];
+    origin_answer(play->gateway, "/pay", "200 OK", "Content-Type: application/json\r\n", "{}");
+    for (size_t i = 0; i < sizeof(cards) / sizeof(cards[0]); i++) {
+        struct http_reply reply;
+        pay(play, cards[i][0], &reply);
+        assert_true(reply.status >= 200);
+        http_reply_release(&reply);
+    }
+    (void)snprintf(padded, sizeof(padded), "{\"number\":\"30569309025904\",\"name\":\"%0*d\"}",
+                   LIMIT_PAYMENT_CARD, 1);
+    struct http_reply reply;
+    pay(play, padded, &reply);
+    assert_int_equal(reply.status, 413);
+    http_reply_release(&reply);
+    int fd = raw_http_connect(play->scene->stack.port);
+    assert_true(raw_http_send_str(fd, "POST /api/payments HTTP/1.1\r\nHost: x\r\nContent-Type: "
+                                      "application/json\r\nContent-Length: 300\r\n\r\n"
+                                      "{\"number\":\"3530111333300000\","));
+    sleep_ms(SETTLE_MS);
+    (void)close(fd);
+    sleep_ms(SETTLE_MS);
+    for (size_t i = 0; i < sizeof(cards) / sizeof(cards[0]); i++)
+        assert_forgotten(play, cards[i][1]);
+    assert_forgotten(play, "30569309025904");
+    assert_forgotten(play, "3530111333300000");
+    assert_forgotten(play, "\"cvc\":\"737\"");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -213,6 +273,7 @@ int main(void)
         cmocka_unit_test(a_payment_that_breaks_off_is_not_sent_again),
         cmocka_unit_test(a_gateway_that_does_not_answer_is_a_timeout_after_ten_seconds),
         cmocka_unit_test(nothing_of_a_card_is_in_any_log),
+        cmocka_unit_test(no_card_is_left_in_the_memory),
     };
     const struct CMUnitTest without[] = {
         cmocka_unit_test(without_a_gateway_payments_are_not_implemented),

@@ -2,7 +2,6 @@
 /* Each member has one reader, which is told nothing but the text and where to put it. */
 #include "api/clients/card.h"
 
-#include <malloc.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,20 +9,14 @@
 
 #include <jansson.h>
 
+#include "lib/base/secret.h"
 #include "lib/base/utf8.h"
 
 /* --- Memory --- */
 
-static void wipe_and_free(void *memory)
-{
-    if (memory)
-        explicit_bzero(memory, malloc_usable_size(memory));
-    free(memory);
-}
-
 void card_memory_init(void)
 {
-    json_set_alloc_funcs(malloc, wipe_and_free);
+    json_set_alloc_funcs(malloc, secret_free);
 }
 
 void card_wipe(struct card *card)

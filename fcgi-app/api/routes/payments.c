@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * POST /payments: the card is checked, handed to the payment gateway, and
- * forgotten. What is ours is overwritten after use; the FastCGI library, curl and
- * the web server have buffers of their own, which nobody here can reach.
+ * POST /payments: the card is checked, handed to the payment gateway, and forgotten. All memory
+ * of this process that held a part of it is overwritten: the body and its way here by lib/fcgi,
+ * what jansson and curl used by their allocators (lib/base/secret.h). The web server has buffers
+ * of its own.
  */
 #include "api/app.h"
 #include "api/clients/payment_client.h"

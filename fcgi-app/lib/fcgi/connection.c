@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "lib/base/clock.h"
+#include "lib/base/secret.h"
 #include "lib/fcgi/lookout.h"
 #include "lib/fcgi/sender.h"
 #include "lib/fcgi/watch.h"
@@ -80,7 +81,7 @@ void connection_free(struct connection **connection)
     struct connection *freed = *connection;
     forget_left(freed);
     intake_release(&freed->intake);
-    free(freed->ahead);
+    secret_free(freed->ahead);
     (void)close(freed->fd);
     atomic_fetch_sub(&freed->context->alive, 1);
     free(freed);
@@ -121,7 +122,7 @@ static bool keep_ahead(struct connection *connection, const unsigned char *data,
         memcpy(connection->ahead, data, len);
         connection->ahead_len = len;
     }
-    free(before);
+    secret_free(before);
     return connection->ahead_len == len;
 }
 
@@ -195,6 +196,7 @@ static enum connection_need receive(struct connection *connection, unsigned char
         if (len <= 0)
             return len < 0 && errno == EAGAIN ? NEED_INPUT : NEED_CLOSE;
         need = feed(connection, scratch, (size_t)len);
+        explicit_bzero(scratch, (size_t)len);
         total += (size_t)len;
         if (total >= TURN_BYTES || (size_t)len < CONNECTION_SCRATCH)
             break;

@@ -5,11 +5,13 @@
 #include <string.h>
 
 #include "lib/base/digits.h"
+#include "lib/base/secret.h"
 
 enum {
     PARAMS_FIRST_CAPACITY = 2048,
     PARAMS_KEPT_CAPACITY = 4096, /* between two requests */
     BODY_FIRST_CAPACITY = 16 * 1024,
+    SECRET_CAPACITY = 64 * 1024, /* a body with a secret, such as a card, is not larger */
     EXPECTED_UNSEEN = -2,
     EXPECTED_UNKNOWN = -1,
     REPLY_ROOM = PROTOCOL_VALUES_MAX /* the longest single reply */
@@ -28,7 +30,10 @@ static void give_back(struct intake *intake)
 
 static void release_body(struct intake *intake)
 {
-    free(intake->body.data);
+    if (intake->body.capacity <= SECRET_CAPACITY)
+        secret_free(intake->body.data);
+    else
+        free(intake->body.data);
     intake->body = (struct intake_bytes){0};
     give_back(intake);
 }
@@ -36,7 +41,7 @@ static void release_body(struct intake *intake)
 void intake_release(struct intake *intake)
 {
     release_body(intake);
-    free(intake->params.data);
+    secret_free(intake->params.data);
     intake->params = (struct intake_bytes){0};
 }
 
@@ -44,8 +49,10 @@ void intake_next(struct intake *intake)
 {
     release_body(intake);
     if (intake->params.capacity > PARAMS_KEPT_CAPACITY) {
-        free(intake->params.data);
+        secret_free(intake->params.data);
         intake->params = (struct intake_bytes){0};
+    } else if (intake->params.len > 0) {
+        explicit_bzero(intake->params.data, intake->params.len); /* tokens are among them */
     }
     intake->params.len = 0;
     intake->params_total = 0;
@@ -73,7 +80,8 @@ static void broken(struct intake *intake, const char *reason)
 
 static bool reserve(struct intake_bytes *bytes, size_t capacity)
 {
-    char *data = realloc(bytes->data, capacity + 1);
+    char *data = capacity <= SECRET_CAPACITY ? secret_realloc(bytes->data, capacity + 1)
+                                             : realloc(bytes->data, capacity + 1);
     if (!data)
         return false;
     bytes->data = data;

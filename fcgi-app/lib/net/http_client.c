@@ -9,6 +9,7 @@
 #include <curl/curl.h>
 
 #include "lib/base/clock.h"
+#include "lib/base/secret.h"
 #include "lib/net/http_handle.h"
 
 /* A file on its way out; by callbacks, since curl would copy it otherwise. */
@@ -20,6 +21,7 @@ struct file_reader {
 /* What a request holds on to until the transfer is over. */
 struct exchange {
     const struct http_request *request;
+    CURL *curl;
     struct curl_slist *headers;
     curl_mime *mime;
     struct file_reader reader;
@@ -29,7 +31,10 @@ struct exchange {
 
 enum app_err http_client_global_init(void)
 {
-    return curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK ? APP_OK : APP_INTERNAL;
+    return curl_global_init_mem(CURL_GLOBAL_DEFAULT, malloc, secret_free, secret_realloc, strdup,
+                                calloc) == CURLE_OK
+               ? APP_OK
+               : APP_INTERNAL;
 }
 
 void http_client_global_release(void)
@@ -217,7 +222,7 @@ static void fill_answer(struct exchange *exchange, CURL *curl, struct http_answe
 static enum app_err run_exchange(struct exchange *exchange, struct http_client *client,
                                  struct http_answer *answer, struct err_buf *why)
 {
-    CURL *curl = client->upstream;
+    CURL *curl = exchange->curl;
     const struct http_request *request = exchange->request;
     int64_t left_ms = deadline_left_ms(request->deadline_ns);
     client->error[0] = '\0';
@@ -251,14 +256,19 @@ static enum app_err run_exchange(struct exchange *exchange, struct http_client *
 enum app_err http_client_request(struct http_client *client, const struct http_request *request,
                                  struct http_answer *answer, struct err_buf *why)
 {
-    struct exchange exchange = {.request = request};
+    struct exchange exchange = {.request = request, .curl = client->upstream};
     buf_init(&exchange.body, request->max_answer);
-    enum app_err err = run_exchange(&exchange, client, answer, why);
+    /* A handle keeps what it has sent in its buffer, and is no use to the next such request. */
+    if (request->once)
+        exchange.curl = curl_easy_init();
+    enum app_err err = exchange.curl ? run_exchange(&exchange, client, answer, why) : APP_NO_MEMORY;
 
     /* The handle must not keep pointers to what ends here. */
     curl_easy_reset(client->upstream);
     curl_mime_free(exchange.mime);
     curl_slist_free_all(exchange.headers);
     buf_release(&exchange.body);
+    if (request->once)
+        curl_easy_cleanup(exchange.curl);
     return err;
 }

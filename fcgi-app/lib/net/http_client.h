@@ -60,7 +60,8 @@ struct http_request {
     /*
      * Never send it twice. Otherwise a kept connection that turns out to be
      * closed by the other side is replaced by a new one, and the request goes
-     * out again; a payment must not risk that, so it gets a connection of its own.
+     * out again; a payment must not risk that, so it gets a handle and a
+     * connection of its own, whose buffers are overwritten afterwards.
      */
     bool once;
 };
