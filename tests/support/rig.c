@@ -140,3 +140,16 @@ void rig_thread_release(struct rig_thread *thread)
     cache_caller_free(&thread->worker.cache);
     arena_free(&thread->arena);
 }
+
+int rig_start_library(void **state)
+{
+    (void)state;
+    return picture_library_init("test", NULL) ? -1 : 0;
+}
+
+int rig_stop_library(void **state)
+{
+    (void)state;
+    picture_library_release();
+    return 0;
+}

@@ -33,7 +33,11 @@ struct rig {
     struct sample picture;
 };
 
-/* Ends the test when something cannot be started. picture_library_init comes before. */
+/* The picture library, which a rig needs: for cmocka's fixtures of a group. */
+int rig_start_library(void **state);
+int rig_stop_library(void **state);
+
+/* Ends the test when something cannot be started. */
 struct rig *rig_new(void);
 void rig_free(struct rig **rig);
 

@@ -81,3 +81,20 @@ void sibling_await_waiting(const struct table *table, pid_t thread)
     }
     fail_msg("nobody waits");
 }
+
+int sibling_set_up(void **state)
+{
+    static struct sibling_fixture fixture;
+    temp_dir_init(&fixture.dir);
+    fixture.table = sibling_table(fixture.dir.path);
+    *state = &fixture;
+    return 0;
+}
+
+int sibling_tear_down(void **state)
+{
+    struct sibling_fixture *fixture = *state;
+    table_free(&fixture->table);
+    temp_dir_release(&fixture->dir);
+    return 0;
+}

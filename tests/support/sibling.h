@@ -10,6 +10,15 @@
 
 #include "api/jobs/table.h"
 #include "lib/base/log.h"
+#include "support/temp_dir.h"
+
+/* What tests of the table play in, for cmocka's fixtures of a test; *state points to it. */
+struct sibling_fixture {
+    struct temp_dir dir;
+    struct table *table; /* as sibling_table opens it */
+};
+int sibling_set_up(void **state);
+int sibling_tear_down(void **state);
 
 /* A table as tests want one: 16 workers, and nothing logged. Must go well. */
 struct table *sibling_table(const char *directory);

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "lib/base/clock.h"
-#include "lib/picture/picture.h"
 #include "lib/wire/cache_item.h"
 #include "support/cmocka.h"
 #include "support/rig.h"
@@ -159,9 +158,5 @@ int main(void)
         TEST(a_record_that_is_none_is_not_believed),
         TEST(what_is_noted_is_what_is_read),
     };
-    if (picture_library_init("test", NULL))
-        return 1;
-    int failed = cmocka_run_group_tests(tests, NULL, NULL);
-    picture_library_release();
-    return failed;
+    return cmocka_run_group_tests(tests, rig_start_library, rig_stop_library);
 }

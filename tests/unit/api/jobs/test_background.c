@@ -189,9 +189,5 @@ int main(void)
         TEST(the_pictures_that_wait_are_bounded_together),
         TEST(a_stop_fails_what_waits_and_finishes_what_runs),
     };
-    if (picture_library_init("test", NULL))
-        return 1;
-    int failed = cmocka_run_group_tests(tests, NULL, NULL);
-    picture_library_release();
-    return failed;
+    return cmocka_run_group_tests(tests, rig_start_library, rig_stop_library);
 }

@@ -13,31 +13,8 @@
 #include "support/cmocka.h"
 #include "support/process.h"
 #include "support/sibling.h"
-#include "support/temp_dir.h"
 
 enum { PATIENCE_MS = 10000 };
-
-struct fixture {
-    struct temp_dir dir;
-    struct table *table;
-};
-
-static int set_up(void **state)
-{
-    static struct fixture fixture;
-    temp_dir_init(&fixture.dir);
-    fixture.table = sibling_table(fixture.dir.path);
-    *state = &fixture;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct fixture *fixture = *state;
-    table_free(&fixture->table);
-    temp_dir_release(&fixture->dir);
-    return 0;
-}
 
 static struct flight_call call_for(const char *key, int64_t ms)
 {
@@ -94,7 +71,7 @@ static void end_waiter(struct waiter *waiter)
 
 static void the_first_owns_and_the_next_gets_what_came_of_it(void **state)
 {
-    struct fixture *fixture = *state;
+    struct sibling_fixture *fixture = *state;
     struct waiter waiters[3];
     struct flight_outcome outcome = {.payload = "a result"};
     struct flight flight = own(fixture->table, "a", PATIENCE_MS);
@@ -111,7 +88,7 @@ static void the_first_owns_and_the_next_gets_what_came_of_it(void **state)
 
 static void keys_and_kinds_are_told_apart(void **state)
 {
-    struct fixture *fixture = *state;
+    struct sibling_fixture *fixture = *state;
     struct flight_call call = call_for("a", PATIENCE_MS);
     struct flight_outcome outcome;
     struct flight a = own(fixture->table, "a", PATIENCE_MS);
@@ -126,7 +103,7 @@ static void keys_and_kinds_are_told_apart(void **state)
 
 static void a_wait_ends_at_its_deadline_and_when_it_is_cancelled(void **state)
 {
-    struct fixture *fixture = *state;
+    struct sibling_fixture *fixture = *state;
     atomic_bool cancelled = false;
     struct flight_outcome outcome;
     struct flight other, flight = own(fixture->table, "a", PATIENCE_MS);
@@ -150,7 +127,7 @@ static void a_wait_ends_at_its_deadline_and_when_it_is_cancelled(void **state)
 
 static void a_success_is_shared_with_who_saw_the_need_before_it_only(void **state)
 {
-    struct fixture *fixture = *state;
+    struct sibling_fixture *fixture = *state;
     const struct flight_outcome success = {.payload = "x"};
     const struct flight_call before = call_for("a", PATIENCE_MS);
     struct flight_outcome outcome;
@@ -163,7 +140,7 @@ static void a_success_is_shared_with_who_saw_the_need_before_it_only(void **stat
 
 static void a_failure_is_shared_with_those_who_waited_only(void **state)
 {
-    struct fixture *fixture = *state;
+    struct sibling_fixture *fixture = *state;
     struct waiter waiter;
     const struct flight_call before = call_for("a", PATIENCE_MS);
     struct flight_outcome outcome = {.err = APP_ORIGIN_FAILED, .text = "it failed"};
@@ -182,7 +159,7 @@ static void a_failure_is_shared_with_those_who_waited_only(void **state)
 
 static void one_of_those_who_wait_takes_over_when_the_owner_gives_up(void **state)
 {
-    struct fixture *fixture = *state;
+    struct sibling_fixture *fixture = *state;
     struct waiter waiters[3];
     const struct flight_outcome success = {.payload = "x"};
     struct flight flight = own(fixture->table, "a", PATIENCE_MS);
@@ -207,7 +184,7 @@ static void own_a(struct table *table)
 
 static void a_waiter_takes_over_from_an_owner_that_was_killed(void **state)
 {
-    struct fixture *fixture = *state;
+    struct sibling_fixture *fixture = *state;
     struct waiter waiter;
     pid_t sibling = sibling_start(fixture->dir.path, fixture->table, own_a);
     start_waiter(&waiter, fixture->table, "a", PATIENCE_MS);
@@ -227,7 +204,7 @@ static void own_a_and_die_with_the_lock(struct table *table)
 
 static void nor_does_its_death_under_the_lock_matter(void **state)
 {
-    struct fixture *fixture = *state;
+    struct sibling_fixture *fixture = *state;
     sibling_kill(sibling_start(fixture->dir.path, fixture->table, own_a_and_die_with_the_lock));
     struct flight flight = own(fixture->table, "a", PATIENCE_MS);
     flight_end(&flight, NULL);
@@ -236,7 +213,7 @@ static void nor_does_its_death_under_the_lock_matter(void **state)
 
 static void an_owner_that_is_long_overdue_is_replaced_and_has_no_say(void **state)
 {
-    struct fixture *fixture = *state;
+    struct sibling_fixture *fixture = *state;
     const struct flight_outcome late = {.payload = "late"};
     struct flight_outcome outcome;
     struct flight_call before = call_for("a", PATIENCE_MS);
@@ -256,7 +233,7 @@ static void wait_for_a(struct table *table)
 
 static void who_waits_and_is_killed_holds_up_nobody(void **state)
 {
-    struct fixture *fixture = *state;
+    struct sibling_fixture *fixture = *state;
     const struct flight_outcome success = {.payload = "x"};
     struct waiter waiter;
     struct flight flight = own(fixture->table, "a", PATIENCE_MS);
@@ -274,7 +251,7 @@ static void who_waits_and_is_killed_holds_up_nobody(void **state)
 
 static void without_room_everybody_is_an_owner(void **state)
 {
-    struct fixture *fixture = *state;
+    struct sibling_fixture *fixture = *state;
     static struct flight flights[TABLE_FLIGHTS + 2];
     char key[16];
     for (size_t i = 0; i < TABLE_FLIGHTS + 2; i++) {
@@ -289,7 +266,7 @@ static void without_room_everybody_is_an_owner(void **state)
     flight_end(&flights[0], NULL);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, sibling_set_up, sibling_tear_down)
 
 int main(void)
 {

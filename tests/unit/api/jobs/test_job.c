@@ -9,29 +9,6 @@
 #include "lib/base/clock.h"
 #include "support/cmocka.h"
 #include "support/sibling.h"
-#include "support/temp_dir.h"
-
-struct fixture {
-    struct temp_dir dir;
-    struct table *table;
-};
-
-static int set_up(void **state)
-{
-    static struct fixture fixture;
-    temp_dir_init(&fixture.dir);
-    fixture.table = sibling_table(fixture.dir.path);
-    *state = &fixture;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct fixture *fixture = *state;
-    table_free(&fixture->table);
-    temp_dir_release(&fixture->dir);
-    return 0;
-}
 
 static struct job add(struct table *table, const char *key, struct job_view *view)
 {
@@ -52,7 +29,7 @@ static struct job_view read_view(struct table *table, const char *key)
 
 static void a_job_goes_from_queued_over_its_steps_to_finished(void **state)
 {
-    struct fixture *fixture = *state;
+    struct sibling_fixture *fixture = *state;
     struct job_view view;
     assert_int_equal(read_view(fixture->table, "a").status, JOB_UNKNOWN);
     struct job job = add(fixture->table, "a", &view);
@@ -79,7 +56,7 @@ static void a_job_goes_from_queued_over_its_steps_to_finished(void **state)
 
 static void a_failure_is_told_in_the_words_for_the_client(void **state)
 {
-    struct fixture *fixture = *state;
+    struct sibling_fixture *fixture = *state;
     struct job_view view;
     struct job job = add(fixture->table, "a", &view);
     job_end(&job, APP_FETCH_FAILED, "the server answered 404");
@@ -96,7 +73,7 @@ static void a_failure_is_told_in_the_words_for_the_client(void **state)
 
 static void the_position_is_that_among_the_queued(void **state)
 {
-    struct fixture *fixture = *state;
+    struct sibling_fixture *fixture = *state;
     struct job_view view;
     struct job jobs[3];
     const char *const keys[] = {"a", "b", "c"};
@@ -115,7 +92,7 @@ static void the_position_is_that_among_the_queued(void **state)
 
 static void a_picture_that_is_asked_for_again_is_the_same_job(void **state)
 {
-    struct fixture *fixture = *state;
+    struct sibling_fixture *fixture = *state;
     struct job again;
     struct job_view view;
     struct job job = add(fixture->table, "a", &view);
@@ -130,7 +107,7 @@ static void a_picture_that_is_asked_for_again_is_the_same_job(void **state)
 
 static void a_picture_that_was_there_already_is_finished(void **state)
 {
-    struct fixture *fixture = *state;
+    struct sibling_fixture *fixture = *state;
     struct job_view view;
     job_note_finished(fixture->table, "a", &view);
     assert_int_equal(view.status, JOB_FINISHED);
@@ -140,7 +117,7 @@ static void a_picture_that_was_there_already_is_finished(void **state)
 
 static void the_queue_is_bounded(void **state)
 {
-    struct fixture *fixture = *state;
+    struct sibling_fixture *fixture = *state;
     struct err_buf why = {.text = ""};
     struct job_view view;
     struct job job;
@@ -158,7 +135,7 @@ static void the_queue_is_bounded(void **state)
 
 static void the_oldest_that_ended_is_forgotten_when_room_is_needed(void **state)
 {
-    struct fixture *fixture = *state;
+    struct sibling_fixture *fixture = *state;
     struct job_view view;
     char key[16];
     struct job alive = add(fixture->table, "alive", &view);
@@ -175,7 +152,7 @@ static void the_oldest_that_ended_is_forgotten_when_room_is_needed(void **state)
 
 static void what_ended_long_ago_is_unknown(void **state)
 {
-    struct fixture *fixture = *state;
+    struct sibling_fixture *fixture = *state;
     struct job_view view;
     struct job job = add(fixture->table, "a", &view);
     job_end(&job, APP_OK, NULL);
@@ -199,7 +176,7 @@ static void add_jobs(struct table *table)
 
 static void jobs_of_another_process_are_seen_and_fail_when_it_is_killed(void **state)
 {
-    struct fixture *fixture = *state;
+    struct sibling_fixture *fixture = *state;
     pid_t sibling = sibling_start(fixture->dir.path, fixture->table, add_jobs);
     assert_int_equal(read_view(fixture->table, "queued").status, JOB_QUEUED);
     assert_int_equal(read_view(fixture->table, "running").step, PIPELINE_DETECT);
@@ -216,7 +193,7 @@ static void jobs_of_another_process_are_seen_and_fail_when_it_is_killed(void **s
     (void)add(fixture->table, "running", &view);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, sibling_set_up, sibling_tear_down)
 
 int main(void)
 {

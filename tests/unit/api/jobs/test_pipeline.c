@@ -185,9 +185,5 @@ int main(void)
         TEST(a_cache_that_does_not_store_is_named),
         TEST(the_deadline_ends_the_step_that_is_under_way),
     };
-    if (picture_library_init("test", NULL))
-        return 1;
-    int failed = cmocka_run_group_tests(tests, NULL, NULL);
-    picture_library_release();
-    return failed;
+    return cmocka_run_group_tests(tests, rig_start_library, rig_stop_library);
 }

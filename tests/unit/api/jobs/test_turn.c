@@ -13,31 +13,8 @@
 #include "support/cmocka.h"
 #include "support/process.h"
 #include "support/sibling.h"
-#include "support/temp_dir.h"
 
 enum { PATIENCE_MS = 20000 };
-
-struct fixture {
-    struct temp_dir dir;
-    struct table *table;
-};
-
-static int set_up(void **state)
-{
-    static struct fixture fixture;
-    temp_dir_init(&fixture.dir);
-    fixture.table = sibling_table(fixture.dir.path);
-    *state = &fixture;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct fixture *fixture = *state;
-    table_free(&fixture->table);
-    temp_dir_release(&fixture->dir);
-    return 0;
-}
 
 /* One runs, two wait. */
 static struct turn_call call_for(enum turn_kind kind)
@@ -105,7 +82,7 @@ static void end_waiter(struct waiter *waiter)
 
 static void turns_are_given_in_the_order_of_arrival(void **state)
 {
-    struct fixture *fixture = *state;
+    struct sibling_fixture *fixture = *state;
     struct waiter waiters[2] = {{.err = APP_OK}};
     _Atomic unsigned order = 0;
     struct turn turn = take(fixture->table, TURN_REQUEST);
@@ -127,7 +104,7 @@ static void turns_are_given_in_the_order_of_arrival(void **state)
 
 static void beyond_the_queue_requests_are_refused_and_jobs_are_not(void **state)
 {
-    struct fixture *fixture = *state;
+    struct sibling_fixture *fixture = *state;
     struct waiter waiters[3] = {{.err = APP_OK}};
     _Atomic unsigned order = 0;
     const struct turn_call call = call_for(TURN_REQUEST);
@@ -151,7 +128,7 @@ static void beyond_the_queue_requests_are_refused_and_jobs_are_not(void **state)
 
 static void a_wait_ends_at_its_deadline_and_gives_the_place_back(void **state)
 {
-    struct fixture *fixture = *state;
+    struct sibling_fixture *fixture = *state;
     struct turn_call call = call_for(TURN_REQUEST);
     struct turn other = {.memory = NULL};
     struct turn turn = take(fixture->table, TURN_REQUEST);
@@ -167,7 +144,7 @@ static void a_wait_ends_at_its_deadline_and_gives_the_place_back(void **state)
 
 static void a_wait_ends_when_it_is_cancelled(void **state)
 {
-    struct fixture *fixture = *state;
+    struct sibling_fixture *fixture = *state;
     atomic_bool cancelled = false;
     struct waiter waiter = {.call = call_for(TURN_JOB)};
     struct turn turn = take(fixture->table, TURN_REQUEST);
@@ -181,7 +158,7 @@ static void a_wait_ends_when_it_is_cancelled(void **state)
 
 static void who_followed_another_keeps_the_place_in_the_queue(void **state)
 {
-    struct fixture *fixture = *state;
+    struct sibling_fixture *fixture = *state;
     const struct turn_call call = call_for(TURN_REQUEST);
     struct waiter later = {.err = APP_OK};
     struct waiter follower = {.err = APP_OK};
@@ -208,7 +185,7 @@ static void take_one(struct table *table)
 
 static void a_turn_in_another_process_counts_until_that_is_killed(void **state)
 {
-    struct fixture *fixture = *state;
+    struct sibling_fixture *fixture = *state;
     struct waiter waiter = {.err = APP_OK};
     pid_t sibling = sibling_start(fixture->dir.path, fixture->table, take_one);
     assert_int_equal(state_of(fixture->table).running, 1);
@@ -227,7 +204,7 @@ static void take_one_and_die_with_the_lock(struct table *table)
 
 static void a_turn_of_one_that_died_under_the_lock_is_free_at_once(void **state)
 {
-    struct fixture *fixture = *state;
+    struct sibling_fixture *fixture = *state;
     pid_t sibling =
         sibling_start(fixture->dir.path, fixture->table, take_one_and_die_with_the_lock);
     sibling_kill(sibling);
@@ -242,7 +219,7 @@ static void wait_for_turn(struct table *table)
 
 static void who_is_stopped_while_it_waits_holds_up_nobody(void **state)
 {
-    struct fixture *fixture = *state;
+    struct sibling_fixture *fixture = *state;
     struct turn turn = take(fixture->table, TURN_REQUEST);
     pid_t sibling = sibling_start(fixture->dir.path, fixture->table, wait_for_turn);
     assert_int_equal(kill(sibling, SIGSTOP), 0);
@@ -272,7 +249,7 @@ static struct turn_state default_limits(const char *directory, unsigned workers)
 
 static void what_runs_and_waits_by_default_is_half_the_workers_less_two(void **state)
 {
-    struct fixture *fixture = *state;
+    struct sibling_fixture *fixture = *state;
     const unsigned sizes[] = {16, 17, 40, 256};
     for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
         struct turn_state limits = default_limits(fixture->dir.path, sizes[i]);
@@ -283,7 +260,7 @@ static void what_runs_and_waits_by_default_is_half_the_workers_less_two(void **s
 
 static void small_processes_count_the_workers_of_the_pool(void **state)
 {
-    struct fixture *fixture = *state; /* whose own table has 16 */
+    struct sibling_fixture *fixture = *state; /* whose own table has 16 */
     struct turn_state limits = default_limits(fixture->dir.path, 1);
     assert_int_equal(limits.running_max + limits.waiting_max, 17 / 2 - 2);
     limits = default_limits("/proc/self/nothing", 1);
@@ -301,7 +278,7 @@ static void take_one_of_many(struct table *table)
 
 static void one_process_never_has_more_than_half_its_workers_less_two(void **state)
 {
-    struct fixture *fixture = *state;
+    struct sibling_fixture *fixture = *state;
     struct turn turns[7] = {{.memory = NULL}};
     struct turn_call call = call_for(TURN_REQUEST);
     call.running = 100;
@@ -315,7 +292,7 @@ static void one_process_never_has_more_than_half_its_workers_less_two(void **sta
     sibling_kill(sibling);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, sibling_set_up, sibling_tear_down)
 
 int main(void)
 {

@@ -10,31 +10,8 @@
 #include "support/cmocka.h"
 #include "support/process.h"
 #include "support/sibling.h"
-#include "support/temp_dir.h"
 
 enum { PATIENCE_MS = 20000, SHORT_MS = 150, ORIGIN_A = 1, ORIGIN_B, ORIGIN_C, ORIGIN_D };
-
-struct fixture {
-    struct temp_dir dir;
-    struct table *table; /* of 16 workers */
-};
-
-static int set_up(void **state)
-{
-    static struct fixture fixture;
-    temp_dir_init(&fixture.dir);
-    fixture.table = sibling_table(fixture.dir.path);
-    *state = &fixture;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct fixture *fixture = *state;
-    table_free(&fixture->table);
-    temp_dir_release(&fixture->dir);
-    return 0;
-}
 
 /* One is worked on, four wait, eight are fetched. */
 static struct turn_call call_for(enum turn_kind kind, uint64_t origin, int64_t ms)
@@ -112,7 +89,7 @@ static void end_waiter(struct waiter *waiter)
 
 static void who_fetches_holds_no_turn_at_the_cores(void **state)
 {
-    struct fixture *fixture = *state;
+    struct sibling_fixture *fixture = *state;
     struct turn fetching, other = {.memory = NULL};
     const struct turn_call bytes = call_for(TURN_REQUEST, 0, SHORT_MS);
     const struct turn_call fetched = call_for(TURN_JOB, ORIGIN_A, SHORT_MS);
@@ -130,7 +107,7 @@ static void who_fetches_holds_no_turn_at_the_cores(void **state)
 
 static void an_origin_leaves_the_last_quarter_to_others(void **state)
 {
-    struct fixture *fixture = *state;
+    struct sibling_fixture *fixture = *state;
     struct turn slow[6], more, others[2];
     fetch(fixture->table, ORIGIN_A, 6, slow);
     assert_int_equal(try_fetch(fixture->table, ORIGIN_A, &more), APP_UNAVAILABLE);
@@ -145,7 +122,7 @@ static void an_origin_leaves_the_last_quarter_to_others(void **state)
 
 static void while_another_origin_waits_nobody_is_given_more_than_a_quarter(void **state)
 {
-    struct fixture *fixture = *state;
+    struct sibling_fixture *fixture = *state;
     struct turn slow[6], others[2];
     struct waiter same, other;
     fetch(fixture->table, ORIGIN_A, 6, slow);
@@ -167,7 +144,7 @@ static void while_another_origin_waits_nobody_is_given_more_than_a_quarter(void 
 /* Two are fetched from A in this process, so that more of A wait. */
 static void an_origin_leaves_the_last_quarter_of_the_queue_to_others(void **state)
 {
-    struct fixture *fixture = *state;
+    struct sibling_fixture *fixture = *state;
     struct turn slow[4], more = {.memory = NULL};
     struct waiter waiting[4];
     struct err_buf why = {.text = ""};
@@ -190,7 +167,7 @@ static void an_origin_leaves_the_last_quarter_of_the_queue_to_others(void **stat
 
 static void what_was_fetched_has_its_place_by_when_it_came(void **state)
 {
-    struct fixture *fixture = *state;
+    struct sibling_fixture *fixture = *state;
     struct turn fetching, running = {.memory = NULL}, other = {.memory = NULL};
     const struct turn_call bytes = call_for(TURN_REQUEST, 0, SHORT_MS);
     const struct turn_call fetched = call_for(TURN_JOB, ORIGIN_A, SHORT_MS);
@@ -205,7 +182,7 @@ static void what_was_fetched_has_its_place_by_when_it_came(void **state)
 
 static void one_process_fetches_with_a_quarter_of_its_workers(void **state)
 {
-    struct fixture *fixture = *state;
+    struct sibling_fixture *fixture = *state;
     struct turn turns[5] = {{.memory = NULL}};
     for (size_t i = 0; i < 5; i++) {
         struct turn_call call = call_for(TURN_REQUEST, i + 1, SHORT_MS);
@@ -218,12 +195,12 @@ static void one_process_fetches_with_a_quarter_of_its_workers(void **state)
 
 static void by_default_a_quarter_of_the_workers_fetch(void **state)
 {
-    struct fixture *fixture = *state;
+    struct sibling_fixture *fixture = *state;
     const struct turn_call call = {.kind = TURN_REQUEST};
     assert_int_equal(turn_state_read(fixture->table, &call).fetching_max, 4);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, sibling_set_up, sibling_tear_down)
 
 int main(void)
 {

@@ -176,9 +176,5 @@ int main(void)
         TEST(one_of_those_who_wait_goes_on_when_the_first_ones_time_is_over),
         TEST(who_waits_for_equal_work_is_told_when_its_own_time_is_over),
     };
-    if (picture_library_init("test", NULL))
-        return 1;
-    int failed = cmocka_run_group_tests(tests, NULL, NULL);
-    picture_library_release();
-    return failed;
+    return cmocka_run_group_tests(tests, rig_start_library, rig_stop_library);
 }
