@@ -15,7 +15,7 @@
 #include "support/raw_http.h"
 #include "support/scene.h"
 
-enum { LOG_MAX = 4 * 1024 * 1024, SETTLE_MS = 300 };
+enum { LOG_MAX = 4 * 1024 * 1024, SETTLE_MS = 300, LARGE_BODY = 200 * 1000 };
 
 #define NAME   "Mr Paul Banks"
 #define NUMBER "5555555555554444"
@@ -235,7 +235,7 @@ static void no_card_is_left_in_the_memory(void **state)
         {"[\"6011111111111117\"", "6011111111111117"},
     };
     const struct play *play = *state;
-    char padded[LIMIT_PAYMENT_CARD + 200];
+    static char padded[LARGE_BODY + 200];
     origin_answer(play->gateway, "/pay", "200 OK", "Content-Type: application/json\r\n", "{}");
     for (size_t i = 0; i < sizeof(cards) / sizeof(cards[0]); i++) {
         struct http_reply reply;
@@ -243,12 +243,18 @@ static void no_card_is_left_in_the_memory(void **state)
         assert_true(reply.status >= 200);
         http_reply_release(&reply);
     }
-    (void)snprintf(padded, sizeof(padded), "{\"number\":\"30569309025904\",\"name\":\"%0*d\"}",
-                   LIMIT_PAYMENT_CARD, 1);
-    struct http_reply reply;
-    pay(play, padded, &reply);
-    assert_int_equal(reply.status, 413);
-    http_reply_release(&reply);
+    static const struct {
+        const char *number;
+        int padding;
+    } too_long[] = {{"30569309025904", LIMIT_PAYMENT_CARD}, {"3566002020360505", LARGE_BODY}};
+    for (size_t i = 0; i < 2; i++) {
+        struct http_reply reply;
+        (void)snprintf(padded, sizeof(padded), "{\"number\":\"%s\",\"name\":\"%0*d\"}",
+                       too_long[i].number, too_long[i].padding, 1);
+        pay(play, padded, &reply);
+        assert_int_equal(reply.status, 413);
+        http_reply_release(&reply);
+    }
     int fd = raw_http_connect(play->scene->stack.port);
     assert_true(raw_http_send_str(fd, "POST /api/payments HTTP/1.1\r\nHost: x\r\nContent-Type: "
                                       "application/json\r\nContent-Length: 300\r\n\r\n"
@@ -258,7 +264,8 @@ static void no_card_is_left_in_the_memory(void **state)
     sleep_ms(SETTLE_MS);
     for (size_t i = 0; i < sizeof(cards) / sizeof(cards[0]); i++)
         assert_forgotten(play, cards[i][1]);
-    assert_forgotten(play, "30569309025904");
+    assert_forgotten(play, too_long[0].number);
+    assert_forgotten(play, too_long[1].number);
     assert_forgotten(play, "3530111333300000");
     assert_forgotten(play, "\"cvc\":\"737\"");
 }

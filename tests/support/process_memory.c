@@ -12,15 +12,19 @@
 
 enum { PATH_LEN = 64, LINE_LEN = 512 };
 
-/* Pages that were never touched cannot be read from some mappings: skipped. */
 static size_t find_in(int fd, uint64_t from, uint64_t to, const char *text, uint64_t *at)
 {
     size_t len = (size_t)(to - from), found = 0;
     char *bytes = malloc(len);
     assert_non_null(bytes);
-    ssize_t got = pread(fd, bytes, len, (off_t)from);
+    for (size_t done = 0; done < len;) {
+        ssize_t got = pread(fd, bytes + done, len - done, (off_t)(from + done));
+        if (got <= 0)
+            fail_msg("the memory at %" PRIx64 " cannot be read", from + done);
+        done += (size_t)got;
+    }
     const char *next = bytes;
-    size_t left = got > 0 ? (size_t)got : 0;
+    size_t left = len;
     const char *hit;
     while ((hit = memmem(next, left, text, strlen(text)))) {
         *at = from + (uint64_t)(hit - bytes);

@@ -178,9 +178,9 @@ static enum connection_need feed(struct connection *connection, const unsigned c
 static enum connection_need drop(struct connection *connection, unsigned char *scratch)
 {
     ssize_t len;
-    do
-        len = recv(connection->fd, scratch, CONNECTION_SCRATCH, MSG_DONTWAIT);
-    while (len > 0 || (len < 0 && errno == EINTR));
+    while ((len = recv(connection->fd, scratch, CONNECTION_SCRATCH, MSG_DONTWAIT)) > 0 ||
+           (len < 0 && errno == EINTR))
+        explicit_bzero(scratch, len > 0 ? (size_t)len : 0);
     return len < 0 && errno == EAGAIN ? NEED_INPUT : NEED_CLOSE;
 }
 

@@ -11,7 +11,6 @@ enum {
     PARAMS_FIRST_CAPACITY = 2048,
     PARAMS_KEPT_CAPACITY = 4096, /* between two requests */
     BODY_FIRST_CAPACITY = 16 * 1024,
-    SECRET_CAPACITY = 64 * 1024, /* a body with a secret, such as a card, is not larger */
     EXPECTED_UNSEEN = -2,
     EXPECTED_UNKNOWN = -1,
     REPLY_ROOM = PROTOCOL_VALUES_MAX /* the longest single reply */
@@ -28,12 +27,10 @@ static void give_back(struct intake *intake)
     intake->counted = 0;
 }
 
+/* Which bodies hold a card only their routes know, so all are overwritten. */
 static void release_body(struct intake *intake)
 {
-    if (intake->body.capacity <= SECRET_CAPACITY)
-        secret_free(intake->body.data);
-    else
-        free(intake->body.data);
+    secret_free(intake->body.data);
     intake->body = (struct intake_bytes){0};
     give_back(intake);
 }
@@ -80,8 +77,7 @@ static void broken(struct intake *intake, const char *reason)
 
 static bool reserve(struct intake_bytes *bytes, size_t capacity)
 {
-    char *data = capacity <= SECRET_CAPACITY ? secret_realloc(bytes->data, capacity + 1)
-                                             : realloc(bytes->data, capacity + 1);
+    char *data = secret_realloc(bytes->data, capacity + 1);
     if (!data)
         return false;
     bytes->data = data;
