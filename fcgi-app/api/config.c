@@ -159,8 +159,7 @@ static const struct config_entry entries[] = {
      "Longest time to fetch a picture, redirects included", NULL},
     {"FETCH_CONCURRENCY", CONFIG_INT, MEMBER(fetch_concurrency), "0", "0", "1024", NULL,
      "Pictures that the processes of the pool fetch at a time; 0: a quarter of their WORKERS. "
-     "While "
-     "others wait, one origin has a quarter of it at most",
+     "While others wait, one origin has a quarter of it at most",
      NULL},
     {"FETCH_ALLOW_CIDR", CONFIG_STRING, MEMBER(fetch_allow_cidr), NULL, NULL, NULL, NULL,
      "Address ranges that may be fetched from though they are private: 10.1.0.0/16, ::1/128",

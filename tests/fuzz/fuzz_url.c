@@ -5,6 +5,7 @@
 #include "lib/base/limits.h"
 #include "lib/http/uri.h"
 #include "lib/http/url.h"
+#include "lib/http/url_canonical.h"
 
 /*
  * A key must not depend on how often a URL went through here. The exception is Go's:
@@ -23,16 +24,29 @@ static void check_normalised(const struct buf *once)
     buf_release(&twice);
 }
 
+/* Nothing that the names of sources must not have, and a whole URL. */
+static void check_canonical(const char *url)
+{
+    struct buf canonical;
+    buf_init(&canonical, 3 * strlen(url) + 1);
+    must(url_canonical(url, &canonical) == APP_OK);
+    must(strncmp(canonical.data, "http", 4) == 0 && strlen(canonical.data) == canonical.len);
+    must(strstr(canonical.data, "/../") == NULL || strchr(canonical.data, '?') != NULL);
+    buf_release(&canonical);
+}
+
 static void normalise(const char *text, size_t len)
 {
     struct buf out;
     struct err_buf why = {.text = ""};
     buf_init(&out, 4 * LIMIT_REQUEST_URL);
     enum app_err err = url_normalise(text, len, &out, &why);
-    if (err == APP_OK)
+    if (err == APP_OK) {
         check_normalised(&out);
-    else
+        check_canonical(out.data);
+    } else {
         must(err == APP_TOO_LARGE || why.text[0] != '\0');
+    }
     buf_release(&out);
 }
 

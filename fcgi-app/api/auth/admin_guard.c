@@ -107,9 +107,10 @@ static bool is_known_host(const struct admin_guard *guard, const char *host)
         return false;
     memcpy(name, from, len);
     name[len] = '\0';
-    if (inet_pton(AF_INET, name, &v4) == 1 || inet_pton(AF_INET6, name, &v6) == 1)
-        return true;
-    return host_list_has("localhost", name) || host_list_has(guard->hosts, name);
+    if (bracket)
+        return inet_pton(AF_INET6, name, &v6) == 1;
+    return inet_pton(AF_INET, name, &v4) == 1 || host_list_has("localhost", name) ||
+           host_list_has(guard->hosts, name);
 }
 
 enum app_err admin_guard_check_host(const struct admin_guard *guard, const struct request *request,

@@ -2,6 +2,7 @@
 #include "api/clients/takedown.h"
 
 #include <assert.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 

@@ -16,8 +16,6 @@
 #ifndef API_CLIENTS_TAKEDOWN_H
 #define API_CLIENTS_TAKEDOWN_H
 
-#include <stdbool.h>
-
 #include "api/clients/cache_client.h"
 #include "api/picture_key.h"
 #include "lib/base/err.h"

@@ -34,8 +34,8 @@ struct turn_call work_turn_call(const struct app *app, enum turn_kind kind)
 enum { EARLY_MS = 5 };
 
 /*
- * Reasons of the one who ran it, which are no reasons for the others: his client left, his time
- * was over, or the queue had no place for him, which leaves him without a turn.
+ * Whether an error concerns only the request that did the work, so that another one should go
+ * on: its client left, its time was over, or the queue had no place for it (it has no turn then).
  */
 static bool gives_up(const struct pipeline *pipeline, const struct turn *turn, enum app_err err)
 {

@@ -348,10 +348,7 @@ static enum app_err set_next_url(const struct hop *hop, const char *location)
     return err;
 }
 
-/*
- * A body whose length was told in two ways ends where its reader likes (RFC 9112, 6.3). curl
- * takes the last one.
- */
+/* Readers do not agree on where such a body ends (RFC 9112, 6.3). Equal lines are one length. */
 static bool has_two_lengths(const struct hop *hop)
 {
     CURL *curl = hop->client->origin;

@@ -330,6 +330,8 @@ static void names_that_are_not_ours_are_refused(void **state)
         "1.2.3",
         "0x7f.1",
         "emojify.example.evil",
+        "[localhost]",
+        "[127.0.0.1]",
         "xlocalhost",
     };
     struct admin_guard guard = guard_of("");
