@@ -35,23 +35,30 @@ static void release_body(struct intake *intake)
     give_back(intake);
 }
 
+/* Tokens are among the variables. Only what was used is overwritten: this is done for each GET. */
+static void forget_params(struct intake *intake)
+{
+    if (intake->params.len > 0)
+        explicit_bzero(intake->params.data, intake->params.len);
+    intake->params.len = 0;
+}
+
 void intake_release(struct intake *intake)
 {
     release_body(intake);
-    secret_free(intake->params.data);
+    forget_params(intake);
+    free(intake->params.data);
     intake->params = (struct intake_bytes){0};
 }
 
 void intake_next(struct intake *intake)
 {
     release_body(intake);
+    forget_params(intake);
     if (intake->params.capacity > PARAMS_KEPT_CAPACITY) {
-        secret_free(intake->params.data);
+        free(intake->params.data);
         intake->params = (struct intake_bytes){0};
-    } else if (intake->params.len > 0) {
-        explicit_bzero(intake->params.data, intake->params.len); /* tokens are among them */
     }
-    intake->params.len = 0;
     intake->params_total = 0;
     intake->params_cut = intake->whole = intake->ended = false;
     intake->body_err = APP_OK;
